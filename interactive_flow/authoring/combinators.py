@@ -1,0 +1,157 @@
+"""What workflow code uses beside its tasks: `wait`, `first`, `finish_order`, `parallel_reduce`.
+
+Each of them also works on plain values and outside a workflow, with the same result, so that a workflow gives the same
+run sequentially as it does concurrently.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import Any, TypeVar
+
+from interactive_flow.authoring.task import Task, name_of
+from interactive_flow.authoring.workflow import Workflow
+from interactive_flow.engine.calls import WorkflowCall
+from interactive_flow.engine.containers import fill, gather
+from interactive_flow.engine.placeholder import call_of, current_workflow, is_placeholder
+from interactive_flow.engine.spec import WorkflowSpec
+
+T = TypeVar("T")
+
+_MISSING: Any = object()
+
+
+def wait(value: T) -> T:
+    """Waits until `value` is there, and gives the plain value.
+
+    Args:
+        value: a placeholder, a container with placeholders in it, or anything else, which is given back as it is.
+
+    Raises:
+        TaskError: the call failed; its ``__cause__`` is the original exception.
+
+    Example:
+        >>> try:
+        ...     page = wait(fetch(url))
+        ... except TaskError:
+        ...     page = ""
+    """
+    if is_placeholder(value):
+        return call_of(value)()  # type: ignore[no-any-return]
+    (kept,), _, calls = gather((value,), {})
+    if not calls:
+        return value
+    for call in calls:
+        call()
+    return fill(kept)  # type: ignore[no-any-return]
+
+
+def first(*xs: Any) -> Any:
+    """The result that is there first, as a placeholder; an error counts as there.
+
+    Plain values are there before everything else.  A single list, tuple or iterator stands for its elements.
+
+    Raises:
+        ValueError: there is nothing to choose from.
+
+    Example:
+        >>> fastest = first(mirror_a(url), mirror_b(url))
+    """
+    elements = _elements(xs)
+    if not elements:
+        raise ValueError("first() needs at least one value")
+    for x in elements:
+        if not is_placeholder(x):
+            return x
+    if len(elements) == 1:
+        return elements[0]
+    workflow = current_workflow.get()
+    if workflow is None:
+        done = [x for x in elements if call_of(x).done]
+        return min(done, key=lambda x: call_of(x).order) if done else elements[0]
+    return workflow.engine.driver.first(workflow, elements)
+
+
+def finish_order(xs: Iterable[Any], *more: Any) -> Iterator[Any]:
+    """Iterates over results in the order in which they finish; an error counts as finished.
+
+    Plain values come first, in their own order.  Then item n is a placeholder for the n-th result to finish, so that
+    the loop does not stand still: what it calls with an item starts as soon as that result is there.
+
+    Args:
+        xs: an iterable; or, with `more`, the first of the values.
+
+    Example:
+        >>> total = 0
+        >>> for size in finish_order([measure(f) for f in files]):
+        ...     total = add(total, size)
+    """
+    elements = [xs, *more] if more else list(xs)
+    plain = [x for x in elements if not is_placeholder(x)]
+    pending = [x for x in elements if is_placeholder(x)]
+    workflow = current_workflow.get()
+    if not pending:
+        return iter(plain)
+    if workflow is None:
+        return chain(plain, sorted(pending, key=lambda x: (not call_of(x).done, call_of(x).order)))
+    return chain(plain, _items(workflow, pending))
+
+
+def _items(workflow: WorkflowCall, pending: list[Any]) -> Iterator[Any]:
+    driver: Any = workflow.engine.driver
+    node = driver.finish_order(workflow, pending)
+
+    def items() -> Iterator[Any]:
+        for _ in pending:
+            yield driver.next_item(workflow, node)
+
+    return items()
+
+
+def parallel_reduce(f: Callable[[Any, Any], Any], xs: Iterable[Any], initial: Any = _MISSING) -> Any:
+    """Reduces with `f` as soon as any two elements are there, in whatever order they come.
+
+    `f` must be associative and commutative: N elements take N - 1 calls of it, but which are paired depends on the
+    order of finish.  Plain values are paired first; the odd one out becomes the first argument together with the
+    earliest result.
+
+    Args:
+        f: a task or a workflow of two arguments; a plain function is run as a sub-workflow, so it may call tasks.
+        xs: the elements: placeholders, plain values, or both.
+        initial: one more element, in front; makes an empty `xs` give it back.
+
+    Raises:
+        ValueError: there are no elements and no initial value.
+
+    Example:
+        >>> total = parallel_reduce(add, [measure(f) for f in files])
+    """
+    elements = list(xs) if initial is _MISSING else [initial, *xs]
+    if not elements:
+        raise ValueError("parallel_reduce() of nothing, with no initial value")
+    if len(elements) == 1:
+        return elements[0]
+    workflow = current_workflow.get()
+    if workflow is None:
+        return _reduce_now(f, elements)
+    spec = f.spec if isinstance(f, Task | Workflow) else WorkflowSpec(name_of(f), f)
+    return workflow.engine.driver.parallel_reduce(workflow, spec, elements)  # type: ignore[attr-defined]
+
+
+def _reduce_now(f: Callable[[Any, Any], Any], elements: list[Any]) -> Any:
+    """The order that a run has in which each call finishes as soon as it is made."""
+    pairs = zip(elements[0::2], elements[1::2], strict=False)
+    results = deque(f(x, y) for x, y in pairs)
+    if len(elements) % 2:
+        results.append(f(elements[-1], results.popleft()))
+    while len(results) > 1:
+        results.append(f(results.popleft(), results.popleft()))
+    return results[0]
+
+
+def _elements(xs: tuple[Any, ...]) -> list[Any]:
+    if len(xs) == 1 and not is_placeholder(xs[0]) and isinstance(xs[0], list | tuple | set | frozenset | Iterator):
+        return list(xs[0])
+    return list(xs)

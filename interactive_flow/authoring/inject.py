@@ -1,0 +1,132 @@
+"""From a factory's parameters to the tasks that its code will call.
+
+A parameter gets, in this order: what `Workflow.inject` bound to it; what has its name where the factory was defined,
+looked up when the run starts, so that in a notebook the latest cell wins; its default.  What is still missing is told
+all at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any
+
+from interactive_flow.authoring.task import Task, task
+from interactive_flow.model.errors import MissingTaskError
+
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+class Factory:
+    """A function or class whose parameters name tasks, and the namespace where it was defined.
+
+    Args:
+        make: the function or class.
+        frame: the frame in which it was defined; its local names are looked up too where it is a function's.
+    """
+
+    def __init__(self, make: Callable[..., Any], frame: FrameType | None) -> None:
+        self.make = make
+        self.name = getattr(make, "__name__", type(make).__name__)
+        signature = inspect.signature(make)
+        self.parameters = {name: p for name, p in signature.parameters.items() if p.kind not in _VARIADIC}
+        self.takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.parameters.values())
+        # A module's own frame is left out: its names are the globals, which are found without keeping the frame alive.
+        self._frame = frame if frame is not None and frame.f_locals is not frame.f_globals else None
+
+    def check_names(self, names: Mapping[str, Any]) -> None:
+        """Raises TypeError where the factory has no parameter of one of these names."""
+        for name in names:
+            if name not in self.parameters and not self.takes_any:
+                near = difflib.get_close_matches(name, self.parameters, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                known = ", ".join(self.parameters) or "none"
+                raise TypeError(f"{self.name} has no parameter {name!r}{hint} Its parameters: {known}")
+
+    def build(self, bound: Mapping[str, Any], adapt: Callable[[str, Any], Any]) -> Callable[..., Any]:
+        """Calls the factory with its tasks; the workflow's code.
+
+        Args:
+            bound: what was injected.
+            adapt: from a parameter's name and what was found for it to what the factory gets.
+
+        Raises:
+            MissingTaskError: nothing was found for some parameters.
+            TypeError: the factory did not return something callable.
+        """
+        positional, named = self._arguments(bound, adapt)
+        code = self.make(*positional, **named)
+        if not callable(code):
+            raise TypeError(
+                f"{self.name} returned {type(code).__name__}, not a function: a workflow's factory defines the function "
+                f"with the workflow's code and returns it (for one without a factory, use flow)"
+            )
+        if inspect.iscoroutinefunction(code):
+            raise TypeError(f"{self.name} returned an async function; a workflow's code is an ordinary function")
+        return code
+
+    def _arguments(
+        self, bound: Mapping[str, Any], adapt: Callable[[str, Any], Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        positional: list[Any] = []
+        named: dict[str, Any] = {}
+        missing: list[str] = []
+        for name, parameter in self.parameters.items():
+            found, value = self._find(name, bound)
+            if found:
+                value = adapt(name, value)
+            elif parameter.default is inspect.Parameter.empty:
+                missing.append(name)
+                continue
+            else:
+                value = parameter.default
+                if callable(value):
+                    value = adapt(name, value)
+            if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+                positional.append(value)
+            else:
+                named[name] = value
+        if missing:
+            raise MissingTaskError(self._missing_text(missing))
+        named.update({name: adapt(name, value) for name, value in bound.items() if name not in self.parameters})
+        return positional, named
+
+    def _find(self, name: str, bound: Mapping[str, Any]) -> tuple[bool, Any]:
+        if name in bound:
+            return True, bound[name]
+        for namespace in self._namespaces():
+            if name in namespace and callable(namespace[name]):
+                return True, namespace[name]
+        return False, None
+
+    def _namespaces(self) -> list[Mapping[str, Any]]:
+        code = inspect.unwrap(self.make)
+        module = sys.modules.get(getattr(code, "__module__", None) or "")
+        globals_ = getattr(code, "__globals__", None) or getattr(module, "__dict__", {})
+        return [self._frame.f_locals, globals_] if self._frame is not None else [globals_]
+
+    def _missing_text(self, missing: list[str]) -> str:
+        names = ", ".join(missing)
+        one = missing[0]
+        notes = [
+            f"{name} is {type(namespace[name]).__name__}, which cannot be called"
+            for name in missing
+            for namespace in self._namespaces()
+            if name in namespace
+        ]
+        note = f" ({'; '.join(notes)})" if notes else ""
+        return (
+            f"{self.name} needs {'tasks' if len(missing) > 1 else 'a task'} that {'are' if len(missing) > 1 else 'is'} "
+            f"neither injected nor defined where {self.name} was defined: {names}{note}. "
+            f"Define {'them' if len(missing) > 1 else 'it'}, or bind: {self.name}.inject({one}=…)"
+        )
+
+
+def as_task(name: str, value: Any) -> Any:
+    """What a factory gets for a parameter in a run: plain callables become tasks of the parameter's name."""
+    if isinstance(value, Task) or not callable(value) or getattr(value, "is_workflow", False):
+        return value
+    return task(value, name=name)

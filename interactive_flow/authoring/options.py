@@ -1,0 +1,71 @@
+"""How a workflow is run: options of one workflow, and the session's defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `Workflow.options` and `configure` take; None leaves it to the session's default.
+
+    Attributes:
+        executor: ``"threads"``, ``"inline"``, or an object with the executor protocol.
+        max_workers: how many tasks run at once.
+        display: ``"auto"`` (a live panel in a notebook, nothing in a script), ``"terminal"`` or ``"none"``.
+        name: what the workflow is called in records and panels.
+    """
+
+    executor: Any = None
+    max_workers: int | None = None
+    display: str | None = None
+    name: str | None = None
+
+    def with_(self, given: dict[str, Any], where: str) -> Options:
+        """A copy with `given` in place.
+
+        Raises:
+            TypeError: there is no such option; the message names those there are.
+            ValueError: an option is out of range.
+        """
+        known = [field.name for field in fields(self)]
+        for name in given:
+            if name not in known:
+                raise TypeError(f"{where}: there is no option {name!r}; there are {', '.join(known)}")
+        workers = given.get("max_workers")
+        if workers is not None and (not isinstance(workers, int) or workers < 1):
+            raise ValueError(f"{where}: max_workers={workers!r}; at least one worker is needed")
+        display = given.get("display")
+        if display is not None and not isinstance(display, str):
+            raise TypeError(f"{where}: display={display!r}; there are 'auto', 'none' and 'terminal'")
+        return replace(self, **given)
+
+
+_session = Options()
+
+
+def configure(**options: Any) -> None:
+    """Sets the session's defaults for what `Workflow.options` takes; None takes a default back.
+
+    Raises:
+        TypeError: there is no such option, or it cannot have a default for all workflows.
+
+    Example:
+        >>> iflow.configure(max_workers=16, display="none")
+    """
+    global _session
+    if "name" in options:
+        raise TypeError("configure(): name belongs to one workflow; use wf.options(name=…)")
+    _session = _session.with_(options, "configure()")
+
+
+def effective(own: Options) -> Options:
+    """A workflow's own options, with the session's defaults where it has none."""
+    return Options(
+        *(mine if mine is not None else default for mine, default in zip(_values(own), _values(_session), strict=True))
+    )
+
+
+def _values(options: Options) -> list[Any]:
+    return [getattr(options, field.name) for field in fields(options)]

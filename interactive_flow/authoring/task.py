@@ -1,0 +1,151 @@
+"""`task`: a function whose calls inside a workflow become nodes of its graph.
+
+A `Task` is its own proxy.  It looks at a context variable to see whether workflow code is running: there a call is
+recorded and gives a placeholder, everywhere else (ordinary code, other tasks) the function simply runs.  That is also
+all there is to injection: what is injected into a workflow's factory are `Task` objects.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from interactive_flow.engine.placeholder import current_workflow
+from interactive_flow.engine.spec import TaskSpec
+from interactive_flow.model.policies import Retry, Timeout
+from interactive_flow.runtime.executors import make_executor
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Task(Generic[P, R]):
+    """A function that can be called by a workflow; made by `task`.
+
+    Attributes:
+        fn: the function.
+        name: what its calls are called in graphs, records and errors.
+    """
+
+    def __init__(self, fn: Callable[P, R], spec: TaskSpec) -> None:
+        functools.update_wrapper(self, fn)
+        self.fn = fn
+        self._spec = spec
+
+    @property
+    def name(self) -> str:
+        """What its calls are called."""
+        return self._spec.name
+
+    @property
+    def spec(self) -> TaskSpec:
+        """What the engine knows of it."""
+        return self._spec
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        workflow = current_workflow.get()
+        if workflow is None:
+            return self.fn(*args, **kwargs)
+        return workflow.engine.driver.call(workflow, self._spec, args, kwargs)  # type: ignore[no-any-return]
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """As a function does: a task defined in a class body is a method."""
+        return self if instance is None else functools.partial(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<task {self.name}>"
+
+    def __reduce__(self) -> Any:
+        # By reference where the name leads back here, as functions are pickled; by value elsewhere.
+        import sys
+
+        module = sys.modules.get(getattr(self.fn, "__module__", None) or "")
+        qualname = getattr(self.fn, "__qualname__", "")
+        found: Any = module
+        for part in qualname.split("."):
+            found = getattr(found, part, None)
+        return qualname if found is self else (Task, (self.fn, self._spec))
+
+
+@overload
+def task(fn: Callable[P, R], /) -> Task[P, R]: ...
+
+
+@overload
+def task(
+    fn: None = None,
+    /,
+    *,
+    name: str | None = None,
+    retry: Retry | int | Sequence[float] | None = None,
+    timeout: Timeout | float | None = None,
+    limit: int | None = None,
+    executor: Any = None,
+) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+
+
+@overload
+def task(
+    fn: Callable[P, R],
+    /,
+    *,
+    name: str | None = None,
+    retry: Retry | int | Sequence[float] | None = None,
+    timeout: Timeout | float | None = None,
+    limit: int | None = None,
+    executor: Any = None,
+) -> Task[P, R]: ...
+
+
+def task(
+    fn: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    retry: Retry | int | Sequence[float] | None = None,
+    timeout: Timeout | float | None = None,
+    limit: int | None = None,
+    executor: Any = None,
+) -> Any:
+    """Makes a task of a function, as a decorator or by a call.
+
+    Called outside a workflow a task runs its function, here and now; called inside one it gives a placeholder at once.
+
+    Args:
+        fn: a function, an ``async def`` (run in a loop of its own by its worker), a generator function (its items come
+            as a list, once it has ended) or any other callable.
+        name: what its calls are called; the function's name unless given.
+        retry: a `Retry`, a number of attempts, or the delay in seconds before each attempt.
+        timeout: a `Timeout`, or seconds from start to close.
+        limit: how many of its calls may run at once.
+        executor: where its calls run, if not where the run's others do.
+
+    Raises:
+        TypeError: `fn` is not callable, or a policy is none.
+        ValueError: a policy is out of range, or no executor has this name.
+
+    Example:
+        >>> @task(retry=3, timeout=30)
+        ... def fetch(url: str) -> bytes: ...
+    """
+    if fn is None:
+        return functools.partial(task, name=name, retry=retry, timeout=timeout, limit=limit, executor=executor)
+    if isinstance(fn, Task):
+        fn = fn.fn
+    if not callable(fn):
+        raise TypeError(f"task({fn!r}): a task is made of something callable")
+    if limit is not None and limit < 1:
+        raise ValueError(f"task(limit={limit}): at least one call must be able to run")
+    if executor is not None:
+        make_executor(executor, None)  # a wrong one is told here, not in the middle of a run
+    spec = TaskSpec(name or name_of(fn), fn, Retry.of(retry), Timeout.of(timeout), limit, executor)
+    return Task(fn, spec)
+
+
+def name_of(fn: Callable[..., Any]) -> str:
+    """A name for a callable: the function's, that of what a partial calls, or the class of a callable object."""
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    name = getattr(fn, "__name__", None) or type(fn).__name__
+    return "lambda" if name == "<lambda>" else str(name)

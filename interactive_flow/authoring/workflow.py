@@ -1,0 +1,239 @@
+"""`workflow` and `flow`: ordinary code whose calls of tasks become a graph.
+
+A `Workflow` is an immutable description: a factory, what is injected into it, and options.  Running it makes a `Run`.
+Both kinds are the same class: a `flow` is a workflow whose factory takes no tasks and returns the function itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from interactive_flow.authoring.inject import Factory, as_task
+from interactive_flow.authoring.options import Options, effective
+from interactive_flow.engine.containers import fill, gather
+from interactive_flow.engine.placeholder import current_workflow
+from interactive_flow.engine.spec import WorkflowSpec
+from interactive_flow.runtime.run import Run
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_sequential: ContextVar[bool] = ContextVar("interactive_flow_sequential", default=False)
+"""True below `Workflow.sequential`: workflows that are called there run as ordinary code too."""
+
+
+class Workflow(Generic[P, R]):
+    """Code that calls tasks, ready to be run; made by `workflow` or `flow`.
+
+    Calling it depends on the place.  Inside a running workflow it is a call of a sub-workflow and gives a placeholder.
+    Outside, a `workflow` is still its bare factory, ``wf(embed, encode)(video)``, and a `flow` its bare function.
+    """
+
+    is_workflow = True
+
+    def __init__(self, factory: Factory, wrapped: Callable[..., Any], bare: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, wrapped)
+        self._factory = factory
+        self._wrapped = wrapped
+        self._bare = bare
+        self._bound: MappingProxyType[str, Any] = MappingProxyType({})
+        self._options = Options()
+        self._runs: list[Run] = []  # the newest run only; shared by the copies that inject and options make
+        self._spec: WorkflowSpec | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in records and panels."""
+        return self._options.name or self._factory.name
+
+    @property
+    def spec(self) -> WorkflowSpec:
+        """What the engine knows of it."""
+        if self._spec is None:
+            self._spec = WorkflowSpec(self.name, self._body, *_source_of(self._wrapped))
+        return self._spec
+
+    @property
+    def last_run(self) -> Run | None:
+        """The newest run of this workflow (or of a copy of it with other options); None before the first."""
+        return self._runs[-1] if self._runs else None
+
+    # -- making copies --------------------------------------------------------------------------------------------
+
+    def inject(self, **tasks: Any) -> Workflow[P, R]:
+        """A copy with tasks bound to the factory's parameters.
+
+        Args:
+            tasks: for each parameter a `Task`, a plain callable (it becomes a task of the parameter's name), or another
+                `Workflow`, which makes it a sub-workflow.  Anything else is handed to the factory as it is.
+
+        Raises:
+            TypeError: the factory has no such parameter.
+
+        Example:
+            >>> fast = process_video.inject(encode_video=lambda video, fmt: video)
+        """
+        self._factory.check_names(tasks)
+        copy = self._copy()
+        copy._bound = MappingProxyType({**self._bound, **tasks})
+        return copy
+
+    def options(self, **options: Any) -> Workflow[P, R]:
+        """A copy with other options: ``executor``, ``max_workers``, ``display``, ``name`` (see `Options`).
+
+        Raises:
+            TypeError: there is no such option.
+            ValueError: an option is out of range.
+
+        Example:
+            >>> process_video.options(max_workers=2).run("talk.mp4", "talk.srt")
+        """
+        copy = self._copy()
+        copy._options = self._options.with_(options, f"{self.name}.options()")
+        return copy
+
+    def _copy(self) -> Workflow[P, R]:
+        copy = Workflow[P, R](self._factory, self._wrapped, self._bare)
+        copy._bound, copy._options, copy._runs = self._bound, self._options, self._runs
+        return copy
+
+    # -- running --------------------------------------------------------------------------------------------------
+
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Runs the workflow, waits for it, and gives its value.
+
+        In a notebook the live panel shows it.  Ctrl-C or the stop button cancels the run, keeps what has finished in
+        `last_run`, and raises KeyboardInterrupt.
+
+        Raises:
+            MissingTaskError: a parameter of the factory has no task.
+            TaskError: a failed call was in the result, or the workflow's code let its error escape.
+            Exception: whatever else the workflow's code raised.
+        """
+        run = self._new_run(args, kwargs).drive()
+        run.warn_of_ignored_errors(stacklevel=2)
+        return run.result()  # type: ignore[no-any-return]
+
+    def start(self, *args: P.args, **kwargs: P.kwargs) -> Run:
+        """Starts the workflow in a thread of its own and gives its `Run` at once."""
+        return self._new_run(args, kwargs).drive_in_background()
+
+    def sequential(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Runs the same code as ordinary Python: no engine, one call after the other, errors as exceptions."""
+        outer = current_workflow.set(None)
+        mode = _sequential.set(True)
+        try:
+            return self._factory.build(self._bound, _plain)(*args, **kwargs)  # type: ignore[no-any-return]
+        finally:
+            _sequential.reset(mode)
+            current_workflow.reset(outer)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        workflow = current_workflow.get()
+        if workflow is not None:
+            return workflow.engine.driver.call(workflow, self.spec, args, kwargs)  # type: ignore[attr-defined]
+        if _sequential.get():
+            return self.sequential(*args, **kwargs)
+        return self._bare(*args, **kwargs)
+
+    def _new_run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
+        (args, kwargs), _, calls = gather((args, kwargs), {})
+        for call in calls:  # placeholders of another run: this one gets their values
+            call()
+        options = effective(self._options)
+        run = Run(
+            self.spec,
+            fill(args),
+            fill(kwargs),
+            executor=options.executor,
+            max_workers=options.max_workers,
+            display=options.display or "auto",
+        )
+        self._runs[:] = [run]
+        return run
+
+    def _body(self, *args: Any, **kwargs: Any) -> Any:
+        return self._factory.build(self._bound, as_task)(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<workflow {self.name}>"
+
+
+def _plain(name: str, value: Any) -> Any:
+    """What a factory gets for a parameter in a sequential run: tasks run at once there, sub-workflows likewise."""
+    return value.sequential if isinstance(value, Workflow) else value
+
+
+@overload
+def workflow(factory: Callable[..., Callable[P, R]], /) -> Workflow[P, R]: ...
+
+
+@overload
+def workflow(factory: None = None, /, *, name: str | None = None) -> Callable[..., Workflow[..., Any]]: ...
+
+
+def workflow(factory: Any = None, /, *, name: str | None = None) -> Any:
+    """Makes a workflow of a factory: a function whose parameters name tasks and which returns the workflow's code.
+
+    A class does as well: the parameters of its ``__init__`` name the tasks, its ``__call__`` is the code.
+
+    Args:
+        factory: the function or class.
+        name: what the workflow is called; the factory's name unless given.
+
+    Raises:
+        TypeError: the factory is not callable.
+
+    Example:
+        >>> @workflow
+        ... def sum_of_squares(square, add):
+        ...     def run(a, b):
+        ...         return add(square(a), square(b))
+        ...     return run
+        >>> sum_of_squares.inject(square=lambda x: x * x, add=lambda x, y: x + y).run(3, 4)
+        25
+    """
+    if factory is None:
+        return functools.partial(workflow, name=name)
+    return _make(factory, factory, factory, name, sys._getframe(1), "workflow")
+
+
+def flow(fn: Callable[P, R], /, *, name: str | None = None) -> Workflow[P, R]:
+    """Makes a workflow of a function that calls tasks and other flows by their names, without a factory.
+
+    Example:
+        >>> @flow
+        ... def total(xs):
+        ...     return sum(square(x) for x in xs)
+        >>> total.run([1, 2, 3])
+        14
+    """
+    if fn is None:
+        return functools.partial(flow, name=name)  # type: ignore[unreachable]
+    made = _make(lambda: fn, fn, fn, name, sys._getframe(1), "flow")
+    if inspect.iscoroutinefunction(fn):
+        raise TypeError(f"flow({made.name}): a flow is an ordinary function, not an async one")
+    return made
+
+
+def _make(make: Any, wrapped: Any, bare: Any, name: str | None, frame: Any, what: str) -> Workflow[Any, Any]:
+    if not callable(wrapped):
+        raise TypeError(f"{what}({wrapped!r}): a {what} is made of a function")
+    factory = Factory(make, frame)
+    factory.name = name or getattr(wrapped, "__name__", type(wrapped).__name__)
+    return Workflow(factory, wrapped, bare)
+
+
+def _source_of(code: Any) -> tuple[str | None, str | None, int]:
+    """Source, file and first line, for people to look at; nothing where it cannot be found."""
+    try:
+        lines, first = inspect.getsourcelines(code)
+        return "".join(lines), inspect.getsourcefile(code), first
+    except (OSError, TypeError):
+        return None, getattr(getattr(code, "__code__", None), "co_filename", None), 0

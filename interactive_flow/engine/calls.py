@@ -1,0 +1,174 @@
+"""The nodes of the graph while it runs: a call, and the two kinds of it that run somebody's code.
+
+A node is plain data; the transitions are the engine's (`interactive_flow.engine.engine`).  It is also the factory of
+its placeholder, so that a placeholder needs no memory of its own for finding it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from interactive_flow.model.states import FINAL_STATES, CallKind, CallState
+
+if TYPE_CHECKING:
+    from interactive_flow.engine.engine import Engine
+    from interactive_flow.engine.fibers import Fiber
+    from interactive_flow.engine.spec import CombinatorSpec, TaskSpec, WorkflowSpec
+
+
+class Call:
+    """One call of a task, a workflow or a combinator.
+
+    Attributes:
+        engine: whose graph it is in.
+        index: its number in the run, from 0 (the run's own workflow).
+        spec: what is called.
+        number: counts the calls of this name in the same scope, from 1.
+        scope: the workflow or combinator that made the call; None for the run's own workflow.
+        args, kwargs: as gathered, placeholders and all; dropped once it has finished.
+        depends: True where a placeholder is among the arguments.
+        missing: how many of the results that it needs are not there yet.
+        dependents: the nodes to tell when it finishes; None once they were told.
+        outcome: the value, or the `TaskError`, once it has finished.
+        order: the sequence number of the event that finished it; tells which of two finished first.
+    """
+
+    kind: ClassVar[CallKind]
+
+    __slots__ = (
+        "engine", "index", "spec", "number", "scope", "args", "kwargs",
+        "depends", "missing", "state", "dependents", "outcome", "order",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        engine: Engine,
+        index: int,
+        spec: TaskSpec | WorkflowSpec | CombinatorSpec,
+        number: int,
+        scope: Scope | None,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        depends: bool,
+    ) -> None:
+        self.engine = engine
+        self.index = index
+        self.spec: Any = spec
+        self.number = number
+        self.scope = scope
+        self.args = args
+        self.kwargs = kwargs
+        self.depends = depends
+        self.missing = 0
+        self.state = CallState.WAITING
+        self.dependents: list[Call] | None = []
+        self.outcome: Any = None
+        self.order = -1
+
+    def __call__(self) -> Any:
+        """The value, for the placeholder: waits for it as the place of the use demands, raises the call's error."""
+        if self.state is CallState.SUCCEEDED:
+            return self.outcome
+        return self.engine.driver.force(self)
+
+    @property
+    def done(self) -> bool:
+        """True once it has finished in one way or another."""
+        return self.state in FINAL_STATES
+
+    @property
+    def failed(self) -> bool:
+        """True where it finished without a value."""
+        return self.state is not CallState.SUCCEEDED and self.state in FINAL_STATES
+
+    @property
+    def id(self) -> str:
+        """Path, name and number: stable across replays (the same as `CallRecord.id`)."""
+        scope = self.scope
+        path = f"{scope.id}/" if scope is not None and scope.index else ""
+        return f"{path}{self.spec.name}#{self.number}"
+
+    def describe(self) -> str:
+        """A text for people that does not need the value."""
+        return f"<placeholder of {self.id}: {self.state}>"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id}: {self.state}>"
+
+
+class Job:
+    """One attempt at a task, as an executor sees it.
+
+    Attributes:
+        call, attempt: which.
+        abandoned: True once nobody wants its result any more: it timed out or was cancelled.
+        output: what it printed and nobody has fetched yet, as (stream, text).
+        beat_at: when it last gave a sign of life.
+    """
+
+    __slots__ = ("call", "attempt", "abandoned", "output", "beat_at", "started")
+
+    def __init__(self, call: TaskCall, attempt: int, started: float) -> None:
+        self.call = call
+        self.attempt = attempt
+        self.abandoned = False
+        self.output: deque[tuple[str, str]] | None = None
+        self.started = self.beat_at = started
+
+
+class TaskCall(Call):
+    """A leaf: run by an executor, once an attempt."""
+
+    kind = CallKind.TASK
+
+    __slots__ = ("attempt", "job", "ready_at")
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.attempt = 0
+        self.job: Job | None = None
+        self.ready_at = 0.0
+
+
+class Scope(Call):
+    """A node that makes calls of its own and counts them.
+
+    Attributes:
+        counters: how many calls of each name it made.
+        open: those of them that have not finished.
+    """
+
+    __slots__ = ("counters", "open", "started")
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.counters: dict[str, int] = {}
+        self.open: dict[Call, None] = {}
+        self.started = 0.0
+
+    def count(self, name: str) -> int:
+        """The number of the next call of this name, counted from 1."""
+        number = self.counters[name] = self.counters.get(name, 0) + 1
+        return number
+
+
+class WorkflowCall(Scope):
+    """Code that makes calls and may be parked at a barrier.
+
+    Attributes:
+        fiber: its code, once begun, until it has returned.
+        blocked_on: the call at whose barrier it stands.
+        returned: True once its code came to an end; `value` is then what it returned, placeholders and all.
+    """
+
+    kind = CallKind.WORKFLOW
+
+    __slots__ = ("fiber", "blocked_on", "returned", "value")
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.fiber: Fiber | None = None
+        self.blocked_on: Call | None = None
+        self.returned = False
+        self.value: Any = None

@@ -1,0 +1,168 @@
+"""The nodes that choose among other calls: ``first``, ``finish_order`` and ``parallel_reduce``.
+
+They are nodes of the graph, not tricks of the code that waits: they take part in events, identities and pictures like
+any call, and workflow code that uses them need not stand still.  "Finished" means with a value or with an error;
+plain values count as finished before everything else, in the order of the arguments.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from interactive_flow.engine.calls import Call, Scope
+from interactive_flow.engine.containers import gather
+from interactive_flow.engine.placeholder import Placeholder
+from interactive_flow.engine.spec import CombinatorSpec, TaskSpec, WorkflowSpec
+from interactive_flow.model.events import Site
+from interactive_flow.model.states import CallKind
+
+if TYPE_CHECKING:
+    from interactive_flow.engine.engine import Engine
+
+FIRST = CombinatorSpec("first")
+FINISH_ORDER = CombinatorSpec("finish_order")
+FINISH_ORDER_ITEM = CombinatorSpec("item")
+PARALLEL_REDUCE = CombinatorSpec("parallel_reduce")
+
+
+class Combinator(Scope):
+    """A node that is told of each result as it arrives."""
+
+    kind = CallKind.COMBINATOR
+
+    __slots__ = ()
+
+    def __init__(self, engine: Engine, scope: Scope, spec: CombinatorSpec, args: tuple[Any, ...]) -> None:
+        super().__init__(engine, engine.next_index(), spec, scope.count(spec.name), scope, args, {}, True)
+        self.started = engine.clock()
+
+    def arrived(self, done: Call) -> None:
+        """A call among the arguments has finished."""
+        raise NotImplementedError
+
+    def watch(self, deps: tuple[Call, ...]) -> None:
+        """Takes what has finished, in order of finish, and asks to be told of the rest."""
+        for dep in sorted((dep for dep in deps if dep.done), key=lambda dep: dep.order):
+            if not self.done:
+                self.arrived(dep)
+        for dep in deps:
+            if dep.dependents is not None and not self.done:
+                dep.dependents.append(self)
+
+
+class First(Combinator):
+    """Has the result of the call that finishes first."""
+
+    __slots__ = ()
+
+    @classmethod
+    def make(cls, engine: Engine, scope: Scope, deps: tuple[Call, ...], site: Site | None) -> First:
+        """The node for ``first(*deps)``; at least one."""
+        node = cls(engine, scope, FIRST, tuple(map(Placeholder, deps)))
+        engine.combine(node, deps, site)
+        node.watch(deps)
+        return node
+
+    def arrived(self, done: Call) -> None:
+        self.engine.settle(self, done)
+
+
+class Item(Combinator):
+    """The n-th call to finish among those of a `FinishOrder`."""
+
+    __slots__ = ()
+
+    def arrived(self, done: Call) -> None:
+        self.engine.settle(self, done)
+
+
+class FinishOrder(Combinator):
+    """Calls in order of finish: item n has the result of the n-th to finish.
+
+    Attributes:
+        finished: those that have, in order.
+        items: the items asked for so far.
+        total: how many there will be.
+    """
+
+    __slots__ = ("finished", "items", "total")
+
+    @classmethod
+    def make(cls, engine: Engine, scope: Scope, deps: tuple[Call, ...], site: Site | None) -> FinishOrder:
+        """The node for ``finish_order(deps)``."""
+        node = cls(engine, scope, FINISH_ORDER, tuple(map(Placeholder, deps)))
+        node.finished, node.items, node.total = [], [], len(deps)
+        engine.combine(node, deps, site)
+        node.watch(deps)
+        return node
+
+    def arrived(self, done: Call) -> None:
+        position = len(self.finished)
+        self.finished.append(done)
+        if position < len(self.items) and not self.items[position].done:
+            self.items[position].arrived(done)
+        if len(self.finished) == self.total:
+            self.engine.settle_value(self, None)
+
+    def next_item(self, site: Site | None) -> Item:
+        """The node for the next item; there must be one left."""
+        item = Item(self.engine, self, FINISH_ORDER_ITEM, (Placeholder(self),))
+        self.engine.combine(item, (self,), site)
+        self.items.append(item)
+        if len(self.finished) >= len(self.items):
+            item.arrived(self.finished[len(self.items) - 1])
+        return item
+
+
+class ParallelReduce(Combinator):
+    """Reduces with a two-argument task, as soon as any two elements are there.
+
+    Plain values are paired at once; the odd one out becomes the first argument together with the earliest result.
+    Everything else is taken in order of finish.  N elements take N - 1 reductions.  The reductions are calls of this
+    node's own, so that their numbers do not depend on what the workflow's code calls meanwhile.
+    """
+
+    __slots__ = ("function", "arrivals", "left")
+
+    @classmethod
+    def make(
+        cls,
+        engine: Engine,
+        scope: Scope,
+        function: TaskSpec | WorkflowSpec,
+        plain: list[Any],
+        deps: tuple[Call, ...],
+        site: Site | None,
+    ) -> ParallelReduce:
+        """The node for at least two elements, each plain or a call."""
+        node = cls(engine, scope, PARALLEL_REDUCE, (*plain, *map(Placeholder, deps)))
+        node.function = function
+        node.arrivals = deque()
+        node.left = len(plain) + len(deps)
+        engine.combine(node, deps, site)
+        for x, y in zip(plain[0::2], plain[1::2], strict=False):
+            node._reduce(x, y)
+        if len(plain) % 2:
+            node.arrivals.append(plain[-1])
+        node.watch(deps)
+        return node
+
+    def arrived(self, done: Call) -> None:
+        if done.failed:
+            self.engine.settle(self, done)
+        elif self.left == 1 and not self.arrivals:
+            self.engine.settle(self, done)
+        else:
+            self.arrivals.append(Placeholder(done))
+            if len(self.arrivals) >= 2:
+                self._reduce(self.arrivals.popleft(), self.arrivals.popleft())
+
+    def _reduce(self, x: Any, y: Any) -> None:
+        self.left -= 1
+        args, kwargs, deps = gather((x, y), {})
+        call = self.engine.call(self, self.function, args, kwargs, deps, None)
+        if call.dependents is None:
+            self.arrived(call)
+        else:
+            call.dependents.append(self)

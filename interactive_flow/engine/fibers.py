@@ -1,0 +1,82 @@
+"""How workflow code is suspended and resumed.
+
+*Resume*, the strategy here, runs the code in a greenlet: at a barrier it is parked where it stands, with its frames,
+and continued there when the value has come.  Nothing runs twice, and N barriers cost N switches.
+
+A greenlet belongs to the thread that made it, so one thread runs all the workflow code of a run.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from greenlet import GreenletExit, getcurrent, greenlet
+
+from interactive_flow.engine.calls import WorkflowCall
+from interactive_flow.engine.placeholder import current_workflow
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The code came to its end."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The code let an exception escape."""
+
+    error: BaseException
+
+
+class Fiber(Protocol):
+    """Workflow code that can be advanced piece by piece."""
+
+    def advance(self) -> Returned | Raised | None:
+        """Runs the code until it ends, or until it suspends itself (then None)."""
+
+    def suspend(self) -> None:
+        """Called by the code itself, at a barrier: comes back when somebody advances the fiber again."""
+
+    def close(self) -> None:
+        """Ends parked code by raising `GreenletExit` where it stands, so that its ``finally`` clauses run."""
+
+
+class GreenletFiber:
+    """Code parked in a greenlet."""
+
+    __slots__ = ("_greenlet",)
+
+    def __init__(self, workflow: WorkflowCall, body: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> None:
+        self._greenlet = greenlet(partial(self._run, workflow, body, args, kwargs))
+        self._greenlet.gr_context = contextvars.copy_context()
+
+    @staticmethod
+    def _run(workflow: WorkflowCall, body: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Returned | Raised:
+        current_workflow.set(workflow)
+        try:
+            return Returned(body(*args, **kwargs))
+        except BaseException as error:
+            traceback = error.__traceback__
+            # The first frame is this function, which tells nobody anything.
+            return Raised(error.with_traceback(traceback.tb_next if traceback else None))
+
+    def advance(self) -> Returned | Raised | None:
+        self._greenlet.parent = getcurrent()
+        result: Returned | Raised | None = self._greenlet.switch()
+        return result
+
+    def suspend(self) -> None:
+        parent = self._greenlet.parent
+        assert parent is not None
+        parent.switch(None)
+
+    def close(self) -> None:
+        if self._greenlet and not self._greenlet.dead:
+            self._greenlet.parent = getcurrent()
+            self._greenlet.throw(GreenletExit)

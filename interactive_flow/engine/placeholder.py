@@ -1,0 +1,110 @@
+"""The placeholder: a transparent stand-in for a result that is not there yet.
+
+It is a C-coded proxy (`lazy_object_proxy.Proxy`), so that once its value is known an operation on it costs some fifty
+nanoseconds more than on the value itself.  Its *factory* is the call it stands for: `call_of` finds the call without
+waiting for it, and the proxy calls it, once, when it is used as a value.
+
+Where it is used decides what that means:
+
+- in workflow code every use is a barrier, so that the code does the same as without the engine;
+- elsewhere (a notebook cell, a debugger, a report) looking at a pending one is quiet: its class, repr, `dir` and the
+  methods that IPython probes for speak about the placeholder.  Only real use waits.
+
+The in-place operators are overridden because the proxy's own would rebind the shared target: after ``total = p;
+total += 1`` everybody else's ``p`` would have changed too.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from lazy_object_proxy import Proxy
+
+if TYPE_CHECKING:
+    from interactive_flow.engine.calls import Call, WorkflowCall
+
+current_workflow: ContextVar[WorkflowCall | None] = ContextVar("interactive_flow_current_workflow", default=None)
+"""The workflow whose code is running here; None in ordinary code and inside tasks."""
+
+_wrapped: Callable[[Any], Any] = Proxy.__wrapped__.__get__
+_call: Callable[[Any], Call] = Proxy.__factory__.__get__
+
+_PROBES = ("_repr_", "_ipython_")
+
+
+def _quiet(placeholder: Any) -> bool:
+    """True where looking must not wait: the value is not there, and no workflow code is asking."""
+    return current_workflow.get() is None and not _call(placeholder).done
+
+
+class Placeholder(Proxy):  # type: ignore[misc]
+    """Stands for the result of a call; made by calling a task inside a workflow."""
+
+    __slots__ = ()
+
+    @property
+    def __class__(self) -> type:
+        return Placeholder if _quiet(self) else type(_wrapped(self))
+
+    def __repr__(self) -> str:
+        return _call(self).describe() if _quiet(self) else repr(_wrapped(self))
+
+    def __str__(self) -> str:
+        return _call(self).describe() if _quiet(self) else str(_wrapped(self))
+
+    def __format__(self, spec: str) -> str:
+        return _call(self).describe() if _quiet(self) else format(_wrapped(self), spec)
+
+    def __dir__(self) -> list[str]:
+        return [] if _quiet(self) else dir(_wrapped(self))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith(_PROBES) and _quiet(self):
+            raise AttributeError(f"{_call(self).describe()} has no {name!r} before its value is there")
+        return getattr(_wrapped(self), name)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # A placeholder never leaves the process: what is stored or sent is the value.
+        return _identity, (_wrapped(self),)
+
+    def __copy__(self) -> Placeholder:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        from copy import deepcopy
+
+        return deepcopy(_wrapped(self), memo)
+
+
+def _identity(value: Any) -> Any:
+    return value
+
+
+def _in_place(name: str) -> Callable[[Any, Any], Any]:
+    function = getattr(operator, name)
+
+    def apply(self: Any, other: Any) -> Any:
+        return function(_wrapped(self), other)
+
+    apply.__name__ = apply.__qualname__ = f"__{name}__"
+    return apply
+
+
+for _name in "iadd isub imul itruediv ifloordiv imod ipow ilshift irshift iand ixor ior imatmul".split():
+    setattr(Placeholder, f"__{_name}__", _in_place(_name))
+
+
+def is_placeholder(value: object) -> TypeGuard[Placeholder]:
+    """True where `value` is a placeholder; never waits for it.
+
+    ``isinstance`` would ask the value for its class, so this looks at the type itself.
+    """
+    return type(value) is Placeholder
+
+
+def call_of(placeholder: Placeholder) -> Call:
+    """The call that a placeholder stands for; never waits."""
+    return _call(placeholder)

@@ -1,0 +1,50 @@
+"""What is fixed about a task or a workflow before any call of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from interactive_flow.model.policies import Retry, Timeout
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TaskSpec:
+    """A task: what to run, under which name, and how patiently.
+
+    Attributes:
+        name: what its calls are called.
+        fn: what a worker calls with the arguments, all of them plain values by then.
+        retry, timeout: the policies.
+        limit: how many of its calls run at once, at most; None for no bound.
+        executor: the lane its calls go to; None for the run's own executor.
+    """
+
+    name: str
+    fn: Callable[..., Any]
+    retry: Retry = field(default_factory=Retry)
+    timeout: Timeout = field(default_factory=Timeout)
+    limit: int | None = None
+    executor: Any = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WorkflowSpec:
+    """A workflow: `body` is called with the arguments in a fiber of its own, and may stop at barriers.
+
+    `source`, `file` and `first_line` say where its code stands, for people to look at.
+    """
+
+    name: str
+    body: Callable[..., Any]
+    source: str | None = None
+    file: str | None = None
+    first_line: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CombinatorSpec:
+    """A combinator's name; what it does is in its node."""
+
+    name: str

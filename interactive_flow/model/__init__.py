@@ -1,0 +1,1 @@
+"""Plain data: calls, events, the run record, errors and policies.  No threads, no I/O, no drawing."""

@@ -1,0 +1,76 @@
+"""The errors that people meet.
+
+Errors travel as values: a failed call *is* a `TaskError`, handed on from placeholder to placeholder until somebody
+looks at it.  One failure makes one error object, however many calls it takes down with it; its ``__cause__`` is the
+exception that the task raised, traceback and all.
+"""
+
+from __future__ import annotations
+
+
+class InteractiveFlowError(Exception):
+    """The root of everything this package raises on purpose."""
+
+
+class TaskError(InteractiveFlowError):
+    """A call failed.  ``__cause__`` is the original exception, with the traceback of the task.
+
+    Attributes:
+        call: the id of the call that failed first (not of those that only received the error), such as
+            ``"encode_video#2"``.
+        reason: the failure in a line.
+        observed: True once workflow code has met it, or the run returned it; see `IgnoredTaskErrorWarning`.
+
+    Example:
+        >>> try:
+        ...     wait(fetch(url))
+        ... except TaskError as error:
+        ...     print(error.call, error.__cause__)
+    """
+
+    def __init__(self, reason: str, call: str | None = None) -> None:
+        super().__init__(reason, call)
+        self.reason = reason
+        self.call = call
+        self.observed = False
+
+    def __str__(self) -> str:
+        return f"{self.call} failed: {self.reason}" if self.call else self.reason
+
+
+class TaskTimeout(TaskError):
+    """A call ran out of time."""
+
+    def __str__(self) -> str:
+        return f"{self.call} timed out: {self.reason}" if self.call else self.reason
+
+
+class TaskCancelled(TaskError):
+    """A call was cancelled before it had a result."""
+
+    def __str__(self) -> str:
+        return f"{self.call} was cancelled: {self.reason}" if self.call else self.reason
+
+
+class MissingTaskError(InteractiveFlowError, NameError):
+    """A workflow's factory has parameters for which no task was injected, none is in scope and none is the default."""
+
+
+class PlaceholderError(InteractiveFlowError, RuntimeError):
+    """A placeholder was used where its value cannot come: its run is over, or another thread drives it."""
+
+
+class IllegalTransition(InteractiveFlowError):
+    """The engine was told something that cannot be true of a call; the message tells the call's whole story."""
+
+
+class WorkflowStalled(InteractiveFlowError):
+    """Workflow code waits for results of which none can ever arrive."""
+
+
+class IgnoredTaskErrorWarning(UserWarning):
+    """A call failed, and the workflow ended without anybody looking at its result."""
+
+
+class RenderingHint(UserWarning):
+    """A view fell back to a plainer form; the message says how to get the better one."""

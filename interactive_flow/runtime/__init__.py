@@ -1,0 +1,15 @@
+"""The runtime: what drives the engine in the real world.
+
+=================  ==================================================================================
+module             holds
+=================  ==================================================================================
+`clock`            time, and waiting for a signal until a deadline
+`executors`        who runs tasks: the protocol, threads, inline
+`worker`           what is around a task while it runs: its job, heartbeats, captured output
+`capture`          sending what tasks print to their own records
+`runner`           drives one run: engine, executors, workflow code, interrupts
+`run`              the handle that people hold
+`observers`        who watches a run, and how often they are told
+`sites`            lines of people's code, and which notebook cell they stand in
+=================  ==================================================================================
+"""

@@ -1,0 +1,189 @@
+"""Who runs tasks.
+
+An executor is told of jobs by `Executor.submit` and reports through its `Port`.  Reporting an outcome gives the
+executor the next ready job where there is one, so that a worker that has just finished goes on at once, without a
+switch to another thread and back: this is what makes chains of short tasks cheap.
+
+Executors are made for one run and closed with it.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, Protocol
+
+from interactive_flow.engine.calls import Job
+from interactive_flow.runtime.clock import SYSTEM_CLOCK, Clock
+from interactive_flow.runtime.worker import Failure, run_task
+
+DEFAULT_WORKERS = max(8, min(32, (os.cpu_count() or 1) + 4))
+"""How many threads a run may use where nobody said; tasks in threads mostly wait for something."""
+
+
+class Port(Protocol):
+    """Where an executor reports; every method may be called from any thread.
+
+    Attributes:
+        clock: what times are told by.
+        echo: whether what tasks print also goes where it would have gone without the run.
+    """
+
+    clock: Clock
+    echo: bool
+
+    def finished(self, job: Job, outcome: Any, started: float, finished: float, worker: str) -> Job | None:
+        """A job is over, with a value or a `Failure`; the next job for the same worker, None for no more.
+
+        Times are those of `clock`.
+        """
+
+    def heartbeat(self, job: Job, progress: float | None, message: str | None) -> None:
+        """A job gave a sign of life."""
+
+class Executor(Protocol):
+    """Runs jobs.
+
+    Attributes:
+        capacity: how many jobs it takes at once; it is never given more.
+    """
+
+    capacity: int
+
+    def open(self, port: Port) -> None:
+        """Gets ready; called once, in the thread and context that asked for the run."""
+
+    def submit(self, job: Job) -> None:
+        """Takes a job; returns at once."""
+
+    def cancel(self, job: Job) -> None:
+        """Nobody wants this job's result any more; its place counts as free from now on."""
+
+    def close(self) -> None:
+        """No more jobs will come; returns at once.  What still runs has been cancelled."""
+
+
+class ThreadExecutor:
+    """Runs tasks in threads of this process, started as they are needed, up to `max_workers`.
+
+    A thread cannot be stopped from outside.  One whose job was cancelled runs on to the end of its task (which learns
+    of it by `heartbeat`) and goes away then; another one takes its place meanwhile.
+    """
+
+    def __init__(self, max_workers: int | None = None) -> None:
+        self.capacity = DEFAULT_WORKERS if max_workers is None else max_workers
+        if self.capacity < 1:
+            raise ValueError(f"max_workers={max_workers}: at least one worker is needed")
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._idle = 0
+        self._threads = 0
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def open(self, port: Port) -> None:
+        self._port = port
+        self._context = contextvars.copy_context()
+
+    def submit(self, job: Job) -> None:
+        with self._lock:
+            if self._idle:
+                self._idle -= 1
+                self._jobs.put(job)
+                return
+            self._threads += 1
+            number = self._threads
+        threading.Thread(target=self._work, args=(job, f"thread-{number}"), daemon=True, name=f"iflow-{number}").start()
+
+    def cancel(self, job: Job) -> None:
+        """The thread sees for itself that its job was abandoned."""
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            for _ in range(self._idle):
+                self._jobs.put(None)
+            self._idle = 0
+
+    def _work(self, first: Job, name: str) -> None:
+        job: Job | None = first
+        port, context, now = self._port, self._context, self._port.clock.now
+        while job is not None:
+            started = now()
+            outcome = run_task(job, port, context)
+            following = port.finished(job, outcome, started, now(), name)
+            del outcome
+            if following is None and not job.abandoned:  # the place of an abandoned job went to another thread
+                following = self._next_job()
+            job = following
+
+    def _next_job(self) -> Job | None:
+        with self._lock:
+            if self._closed:
+                return None
+            self._idle += 1
+        return self._jobs.get()
+
+
+class InlineExecutor:
+    """Runs each task in the thread that submits it, one at a time: for debugging, and where threads are unwelcome."""
+
+    capacity = 1
+
+    def __init__(self, max_workers: int | None = None) -> None:
+        self._queue: list[Job] = []
+
+    def open(self, port: Port) -> None:
+        self._port = port
+        self._context = contextvars.copy_context()
+
+    def submit(self, job: Job) -> None:
+        # The runner holds its lock here, so the job is only noted; `run_pending` is called without it.
+        self._queue.append(job)
+
+    def run_pending(self) -> bool:
+        """Runs what was submitted; True where there was something.  Called by the runner when nothing else is to do."""
+        if not self._queue:
+            return False
+        job: Job | None = self._queue.pop()
+        now = self._port.clock.now
+        while job is not None:
+            started = now()
+            outcome = run_task(job, self._port, self._context)
+            job = self._port.finished(job, outcome, started, now(), "inline")
+        return True
+
+    def cancel(self, job: Job) -> None:
+        if job in self._queue:
+            self._queue.remove(job)
+
+    def close(self) -> None:
+        self._queue.clear()
+
+
+_NAMED: dict[str, Callable[[int | None], Executor]] = {"threads": ThreadExecutor, "inline": InlineExecutor}
+
+
+def make_executor(given: Any, max_workers: int | None) -> Executor:
+    """What ``executor=`` accepts: a name, None for threads, or an object with the `Executor` protocol.
+
+    Raises:
+        ValueError: no executor has this name.
+        TypeError: the object is not an executor.
+    """
+    if given is None:
+        return ThreadExecutor(max_workers)
+    if isinstance(given, str):
+        if given not in _NAMED:
+            raise ValueError(f"executor={given!r}: there are {', '.join(map(repr, _NAMED))}")
+        return _NAMED[given](max_workers)
+    missing = [name for name in ("capacity", "open", "submit", "cancel", "close") if not hasattr(given, name)]
+    if missing:
+        raise TypeError(f"executor={given!r} is not an executor: it has no {', '.join(missing)}")
+    return given  # type: ignore[no-any-return]
+
+
+__all__ = ["DEFAULT_WORKERS", "Executor", "Failure", "InlineExecutor", "Port", "SYSTEM_CLOCK", "ThreadExecutor"]
+__all__ += ["make_executor"]

@@ -1,0 +1,68 @@
+"""Ctrl-C and the stop button, at places where they do no harm.
+
+Python raises KeyboardInterrupt between any two bytecodes of the main thread, so also while the engine is half-way
+through a transition.  While a run is driven in the main thread, interrupts are let through where people's code runs
+and where the runner waits, and put off until the next such place everywhere else.
+
+The place is told by the frames on the stack, innermost first, as trio does.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import CodeType, FrameType
+from typing import Protocol
+
+from interactive_flow.engine.fibers import GreenletFiber
+from interactive_flow.runtime import worker
+from interactive_flow.runtime.clock import SystemClock
+
+_PROTECTED = ("interactive_flow.engine.", "interactive_flow.runtime.", "interactive_flow.authoring.")
+_open_places: set[CodeType] = {GreenletFiber._run.__code__, worker._run.__code__, SystemClock.wait.__code__}
+"""Functions of this package below which people's code runs, or nothing does."""
+
+
+class Interruptible(Protocol):
+    """Something that wants to know of an interrupt."""
+
+    interrupted: bool
+
+
+def _may_raise(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code in _open_places:
+            return True
+        if frame.f_globals.get("__name__", "").startswith(_PROTECTED):
+            return False
+        frame = frame.f_back
+    return True
+
+
+@contextmanager
+def interrupts_noted_by(target: Interruptible) -> Iterator[None]:
+    """Within it, an interrupt sets ``target.interrupted``, and is raised where that does no harm.
+
+    Does nothing outside the main thread, or where somebody else has installed a handler of their own.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler and not getattr(before, "from_interactive_flow", False):
+        yield
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        target.interrupted = True
+        if _may_raise(frame):
+            raise KeyboardInterrupt
+
+    handle.from_interactive_flow = True  # type: ignore[attr-defined]
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

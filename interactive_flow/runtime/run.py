@@ -1,0 +1,338 @@
+"""The handle on a run: what ``wf.start`` returns, and what ``wf.run`` leaves behind.
+
+A `Run` can be asked at any time, from any thread, while it goes on and after; everything it shows is folded from its
+events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import platform
+import secrets
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Generator, Sequence
+from importlib import import_module, metadata
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from interactive_flow.engine.spec import WorkflowSpec
+from interactive_flow.model.errors import IgnoredTaskErrorWarning, TaskCancelled, TaskError
+from interactive_flow.model.events import Event
+from interactive_flow.model.record import CallRecord, RunRecord
+from interactive_flow.model.states import RunStatus
+from interactive_flow.runtime.capture import captured_output
+from interactive_flow.runtime.observers import Observer, Watch, display_provider
+from interactive_flow.runtime.runner import Runner
+
+if TYPE_CHECKING:
+    import graphviz
+
+_HEARTBEAT = 0.1
+"""Seconds: how often an awaited run lets the event loop look for interrupts."""
+
+_last: Run | None = None
+_mimebundle: Callable[[Run], Any] | None = None
+
+
+def last_run() -> Run | None:
+    """The run that was begun last in this process, None before the first."""
+    return _last
+
+
+def set_mimebundle(make: Callable[[Run], Any] | None) -> None:
+    """Registers who shows a `Run` in a notebook; None for the plain text and static HTML."""
+    global _mimebundle
+    _mimebundle = make
+
+
+class Run:
+    """A workflow that is running, or has run.
+
+    Made by ``wf.start(…)``; ``wf.run(…)`` leaves one in ``wf.last_run``.
+
+    Example:
+        >>> run = process_video.start("talk.mp4", "talk.srt")
+        >>> run.status
+        'running'
+        >>> encoded, thumbnails = run.result()
+    """
+
+    def __init__(
+        self,
+        spec: WorkflowSpec,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        executor: Any = None,
+        max_workers: int | None = None,
+        display: str = "auto",
+    ) -> None:
+        global _last
+        self.id = secrets.token_hex(4)
+        """Names the run; random."""
+        self.name = spec.name
+        """The workflow's name."""
+        self._runner = Runner(self.id, executor, max_workers)
+        self._spec, self._args, self._kwargs = spec, args, kwargs
+        self._display = display
+        self._over = threading.Event()
+        self._callbacks: list[Callable[[], None]] = []
+        self._record = RunRecord()
+        self._lock = threading.Lock()
+        self._crash: BaseException | None = None
+        self._traceback: TracebackType | None = None
+        _last = self
+
+    # -- driving (for `Workflow`) ---------------------------------------------------------------------------------
+
+    def drive(self) -> Run:
+        """Runs to the end in this thread.  For `Workflow.run`; raises only KeyboardInterrupt and what is a bug here."""
+        observers = self._observers()
+        self._runner.echo = not any(observer.shows_output for observer in observers)
+        engine = self._runner.engine
+        watch = Watch(observers, engine.events, self._runner.fetch_output) if observers else None
+        try:
+            with captured_output():
+                self._runner.drive(self._spec, self._args, self._kwargs)
+        except BaseException as error:
+            self._crash = error
+            raise
+        finally:
+            self._args, self._kwargs = (), {}
+            error = self._runner.engine.error
+            # Of a `TaskError` only its cause has a traceback that tells anything.
+            self._traceback = None if error is None or isinstance(error, TaskError) else error.__traceback__
+            self._over.set()
+            with self._lock:
+                callbacks, self._callbacks = self._callbacks, []
+            for callback in callbacks:
+                callback()
+            if watch is not None:
+                watch.finish()
+        return self
+
+    def drive_in_background(self) -> Run:
+        """Runs in a thread of its own; returns at once.  For `Workflow.start`."""
+        context = contextvars.copy_context()
+
+        def drive() -> None:
+            try:
+                self.drive()
+                self.warn_of_ignored_errors(stacklevel=2)
+            except BaseException:
+                if self._crash is None:
+                    raise
+
+        threading.Thread(target=context.run, args=(drive,), daemon=True, name=f"iflow-run-{self.id}").start()
+        return self
+
+    def _observers(self) -> list[Observer]:
+        if self._display == "none":
+            return []
+        provider: Any = display_provider()
+        if self._display == "terminal":
+            provider = import_module("interactive_flow.terminal").display_provider
+        elif provider is None and _in_kernel():
+            provider = import_module("interactive_flow.notebook").display_provider
+        elif provider is None and self._display != "auto":
+            raise ValueError(f"display={self._display!r}: there are 'auto', 'none' and 'terminal'")
+        observer = provider(self, self._display) if provider is not None else None
+        return [observer] if observer is not None else []
+
+    def warn_of_ignored_errors(self, stacklevel: int) -> None:
+        """Gives an `IgnoredTaskErrorWarning` for each error that nobody looked at."""
+        if self.status == RunStatus.CANCELLED:
+            return
+        for error in self._runner.engine.ignored_errors():
+            warnings.warn(
+                f"{error}, and nobody looked at its result (run {self.id} of {self.name}); "
+                f"wait for it, return it, or see run.errors",
+                IgnoredTaskErrorWarning,
+                stacklevel=stacklevel + 1,
+            )
+
+    # -- the outcome ----------------------------------------------------------------------------------------------
+
+    @property
+    def status(self) -> str:
+        """``"running"``, ``"succeeded"``, ``"failed"`` or ``"cancelled"``."""
+        return str(self._runner.engine.status) if self._over.is_set() else str(RunStatus.RUNNING)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Blocks until the run is over, at most `timeout` seconds; True if it is."""
+        return self._over.wait(timeout)
+
+    def result(self, timeout: float | None = None) -> Any:
+        """The workflow's value; blocks until it is there.
+
+        Args:
+            timeout: how many seconds to wait at most; None for as long as it takes.
+
+        Raises:
+            TimeoutError: it is not there within `timeout` seconds; the run goes on.
+            TaskError: a failed call was in the result, or the workflow's code let its error escape.
+            TaskCancelled: the run was cancelled.
+            Exception: whatever else the workflow's code raised.
+        """
+        if not self._over.wait(timeout):
+            raise TimeoutError(f"run {self.id} of {self.name} is not over after {timeout:g} s; it goes on")
+        engine = self._runner.engine
+        if self._crash is not None and not isinstance(self._crash, KeyboardInterrupt):
+            raise self._crash
+        if engine.error is not None:
+            if isinstance(engine.error, TaskCancelled) and engine.error.call is None:
+                raise TaskCancelled(f"run {self.id} of {self.name} was cancelled")
+            # With the traceback that it came with: that of an earlier raise from here would grow with each call.
+            raise engine.error.with_traceback(self._traceback)
+        return engine.value
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """``await run`` gives the value, like `result`; cancelling the awaiting task leaves the run going."""
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> Any:
+        loop = asyncio.get_running_loop()
+        over = asyncio.Event()
+
+        def tell() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(over.set)
+
+        with self._lock:
+            if self._over.is_set():
+                over.set()
+            else:
+                self._callbacks.append(tell)
+        # An event loop that sleeps in its selector sees an interrupt only when something wakes it.
+        while not over.is_set():
+            try:
+                await asyncio.wait_for(over.wait(), _HEARTBEAT)
+            except TimeoutError:
+                continue
+        return self.result()
+
+    def cancel(self) -> None:
+        """Cancels the run: calls that have not begun never will, running tasks are told by their heartbeat.
+
+        Returns at once, from any thread; what has finished is kept.  Does nothing to a run that is over.
+        """
+        self._runner.cancel()
+
+    # -- what happened --------------------------------------------------------------------------------------------
+
+    def events(self) -> Sequence[Event]:
+        """Everything that happened so far, in order; an event's sequence number is its position."""
+        return tuple(self._runner.engine.events)
+
+    def record(self) -> RunRecord:
+        """The fold over the events so far: what every view is made from.  To be read, not written."""
+        with self._lock:
+            self._record.apply(self._runner.engine.events[self._record.seen :])
+            return self._record
+
+    @property
+    def calls(self) -> list[CallRecord]:
+        """The calls so far, in the order in which they were made."""
+        return list(self.record().calls)
+
+    @property
+    def errors(self) -> list[TaskError]:
+        """The errors of the calls that failed of themselves, in order of calls; those they took along are left out."""
+        return [call.error for call in self.record().calls if call.error is not None and call.error.call == call.id]
+
+    # -- to be shown ----------------------------------------------------------------------------------------------
+
+    def graph(self) -> graphviz.Digraph:
+        """The dependency graph as it is now.
+
+        Raises:
+            ImportError: the ``graphviz`` package is missing; the message says how to get it.
+        """
+        from interactive_flow.views.dot import digraph
+
+        return digraph(self.record())
+
+    def timeline(self) -> Picture:
+        """Who ran what and when: a lane per worker, barriers as marks, the critical path outlined."""
+        from interactive_flow.views.timeline import timeline_svg
+
+        return Picture(timeline_svg(self.record()))
+
+    def decisions(self) -> list[Any]:
+        """What the workflow's code did between barriers, one entry for each time it advanced."""
+        from interactive_flow.views.decisions import decisions
+
+        return list(decisions(self.record()))
+
+    def report(self) -> str:
+        """The run in plain text: state, progress for each task, errors, what nobody needed."""
+        from interactive_flow.views.text import text_snapshot
+
+        return text_snapshot(self.record())
+
+    def to_html(self, path: str | os.PathLike[str]) -> Path:
+        """Writes a report as one self-contained HTML file; its path."""
+        from interactive_flow.views.report import report_html
+
+        target = Path(path)
+        target.write_text(report_html(self.record(), _environment()), encoding="utf-8")
+        return target
+
+    def to_chrome_trace(self, path: str | os.PathLike[str]) -> Path:
+        """Writes the timeline for Perfetto or chrome://tracing, as trace-event JSON; its path."""
+        from interactive_flow.views.chrome import chrome_trace
+
+        target = Path(path)
+        target.write_text(chrome_trace(self.record()), encoding="utf-8")
+        return target
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id} of {self.name}: {self.status}>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        make = _mimebundle
+        if make is None and _in_kernel():
+            make = import_module("interactive_flow.notebook").mimebundle
+        if make is not None:
+            return make(self)
+        from interactive_flow.views.html import static_panel
+
+        return {"text/plain": self.report(), "text/html": static_panel(self.record())}
+
+
+class Picture(str):
+    """An SVG drawing: a string that notebooks show as a picture."""
+
+    __slots__ = ()
+
+    def _repr_svg_(self) -> str:
+        return str(self)
+
+    def __repr__(self) -> str:
+        return f"<SVG drawing, {len(self)} characters>"
+
+
+def _in_kernel() -> bool:
+    """True in a process that runs a notebook's kernel; imports nothing to find out."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def _environment() -> dict[str, str]:
+    packages = []
+    for name in ("interactive_flow", "greenlet", "lazy-object-proxy", "ipywidgets", "graphviz"):
+        try:
+            packages.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "Python": f"{platform.python_implementation()} {platform.python_version()}",
+        "System": f"{platform.system()} {platform.release()} ({platform.machine()}), {os.cpu_count()} CPUs",
+        "Packages": ", ".join(packages),
+    }

@@ -1,0 +1,376 @@
+"""Drives one run: hands ready calls to executors, advances workflow code, keeps the time.
+
+One thread, the *runner's*, runs all the workflow code of the run, one piece at a time: the thread that called
+``wf.run``, or one of its own for ``wf.start``.  The engine itself may be driven from any thread that holds the
+runner's lock: a worker that has finished a task tells the engine so itself and takes the next ready call along, and
+the runner's thread is woken only when there is workflow code to advance.  So a chain of tasks that no code waits for
+runs on one worker without a single switch between threads, and completions are never kept waiting by workflow code
+that computes.
+
+The lock is held for a few microseconds at a time, and never while somebody's code runs.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from queue import SimpleQueue
+from typing import Any
+
+from interactive_flow.engine.calls import Call, Job, Scope, WorkflowCall
+from interactive_flow.engine.combinators import FinishOrder, First, Item, ParallelReduce
+from interactive_flow.engine.containers import gather, replace_calls
+from interactive_flow.engine.engine import Engine
+from interactive_flow.engine.fibers import Raised, Returned
+from interactive_flow.engine.placeholder import Placeholder, call_of, current_workflow, is_placeholder
+from interactive_flow.engine.spec import TaskSpec, WorkflowSpec
+from interactive_flow.model.errors import PlaceholderError, TaskCancelled, TaskError
+from interactive_flow.model.states import CallState, RunStatus
+from interactive_flow.runtime.clock import SYSTEM_CLOCK, Clock
+from interactive_flow.runtime.executors import Executor, InlineExecutor, make_executor
+from interactive_flow.runtime.interrupts import interrupts_noted_by
+from interactive_flow.runtime.sites import calling_site, site_of
+from interactive_flow.runtime.worker import Failure
+
+
+class _Lane:
+    """An executor of this run, and how many more jobs it takes."""
+
+    __slots__ = ("executor", "free", "key")
+
+    def __init__(self, key: Any, executor: Executor) -> None:
+        self.key = key
+        self.executor = executor
+        self.free = executor.capacity
+
+
+class _Waiter:
+    """A thread outside the workflow that waits for a call; told like any node that depends on it."""
+
+    __slots__ = ("event", "state")
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.state = CallState.RUNNING
+
+    def arrived(self, done: Call) -> None:
+        self.event.set()
+
+
+class Runner:
+    """One run in the making.
+
+    Args:
+        run: the run's id.
+        executor: as in ``wf.options(executor=…)``.
+        max_workers: as in ``wf.options(max_workers=…)``.
+        echo: whether what tasks print also goes where it would have gone without the run.
+
+    Attributes:
+        engine: the graph.
+        interrupted: set by an interrupt that came at a bad moment; raised at the next good one.
+    """
+
+    def __init__(self, run: str, executor: Any = None, max_workers: int | None = None, echo: bool = True) -> None:
+        self._max_workers = max_workers
+        own = _Lane(None, make_executor(executor, max_workers))
+        self._lanes: dict[Any, _Lane] = {None: own}
+        self.clock: Clock = getattr(own.executor, "clock", SYSTEM_CLOCK)
+        self.echo = echo
+        self._t0 = self.clock.now()
+        self.engine = Engine(
+            lambda now=self.clock.now, t0=self._t0: now() - t0,  # type: ignore[misc]
+            self,
+            run=run,
+            workers=own.executor.capacity,
+            wall=time.time(),
+        )
+        self.lock = threading.Lock()
+        self.interrupted = False
+        self._signal: SimpleQueue[None] = SimpleQueue()
+        self._asleep_until: float | None = None  # None: awake; infinity: until something happens
+        self._cancel_reason: str | None = None
+        self._thread: int | None = None
+
+    # -- the runner's thread --------------------------------------------------------------------------------------
+
+    def drive(self, spec: WorkflowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Runs the workflow to its end, in this thread; the outcome is in the engine.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C or the stop button; the run is cancelled, and what finished is kept.
+        """
+        self._thread = threading.get_ident()
+        try:
+            with interrupts_noted_by(self):
+                try:
+                    self._drive(spec, args, kwargs)
+                except BaseException:
+                    with self.lock:
+                        self.engine.cancel("interrupted")
+                    raise
+        finally:
+            with self.lock:
+                self._react()
+                fibers, self.engine.discarded = self.engine.discarded, []
+            for fiber in fibers:
+                fiber.close()
+            for lane in self._lanes.values():
+                lane.executor.close()
+
+    def _drive(self, spec: WorkflowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        engine = self.engine
+        for lane in self._lanes.values():
+            lane.executor.open(self)
+        with self.lock:
+            engine.start(spec, args, kwargs)
+        while True:
+            if self.interrupted:
+                raise KeyboardInterrupt
+            with self.lock:
+                engine.fire_timers()
+                if self._cancel_reason is not None:
+                    engine.cancel(self._cancel_reason)
+                self._react()
+                fibers, engine.discarded = engine.discarded, []
+                workflow = engine.runnable.popleft() if engine.runnable else None
+            for fiber in fibers:
+                fiber.close()
+            if engine.status is not RunStatus.RUNNING:
+                return
+            if workflow is not None:
+                self._advance(workflow)
+            elif not self._run_inline():
+                self._sleep()
+
+    def _advance(self, workflow: WorkflowCall) -> None:
+        if workflow.state is not CallState.RUNNING:
+            return
+        result = self.engine.fiber_of(workflow).advance()
+        if result is None:
+            return
+        if isinstance(result, Raised) and isinstance(result.error, KeyboardInterrupt):
+            raise result.error
+        result = self._resolve_foreign(result)
+        with self.lock:
+            self.engine.advanced(workflow, result)
+
+    def _resolve_foreign(self, result: Returned | Raised) -> Returned | Raised:
+        """The same, with the placeholders of other runs replaced by their values."""
+        if isinstance(result, Raised):
+            return result
+        try:
+            (value,), _, _ = self._own((result.value,), {}, gather((result.value,), {})[2])
+        except ValueError:
+            return result  # a container that contains itself; the engine says so
+        except TaskError as error:
+            return Raised(error)
+        return Returned(value)
+
+    def _run_inline(self) -> bool:
+        ran = False
+        for lane in list(self._lanes.values()):
+            if isinstance(lane.executor, InlineExecutor):
+                ran = lane.executor.run_pending() or ran
+        return ran
+
+    def _sleep(self) -> None:
+        with self.lock:
+            self.engine.check_stalled()
+            if self.engine.runnable or self.engine.status is not RunStatus.RUNNING or self._cancel_reason is not None:
+                return
+            deadline = self.engine.next_deadline()
+            self._asleep_until = float("inf") if deadline is None else deadline
+            timeout = None if deadline is None else max(deadline - self.engine.clock(), 0.0)
+        try:
+            self.clock.wait(self._signal, timeout)
+        finally:
+            self._asleep_until = None
+
+    # -- with the lock held ---------------------------------------------------------------------------------------
+
+    def _react(self) -> None:
+        """Does what the engine left to do."""
+        engine = self.engine
+        if engine.abandoned:
+            for job in engine.abandoned:
+                lane = self._lanes[job.call.spec.executor]
+                lane.free += 1
+                lane.executor.cancel(job)
+            engine.abandoned.clear()
+        for key in engine.lanes:
+            lane = self._lanes.get(key) or self._open_lane(key)
+            while lane.free > 0:
+                job = engine.start_next(key)
+                if job is None:
+                    break
+                lane.free -= 1
+                lane.executor.submit(job)
+        if self._asleep_until is not None:
+            deadline = engine.next_deadline()
+            if (
+                engine.runnable
+                or engine.status is not RunStatus.RUNNING
+                or (deadline is not None and deadline < self._asleep_until)
+                or not engine.jobs  # then nothing may be left that could go on; the runner's thread looks
+            ):
+                self._wake()
+
+    def _wake(self) -> None:
+        if self._asleep_until is not None:
+            self._asleep_until = None
+            self._signal.put(None)
+
+    def _open_lane(self, key: Any) -> _Lane:
+        lane = self._lanes[key] = _Lane(key, make_executor(key, self._max_workers))
+        lane.executor.open(self)
+        return lane
+
+    # -- what workflow code does (in the runner's thread) ---------------------------------------------------------
+
+    def call(
+        self, scope: WorkflowCall, spec: TaskSpec | WorkflowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Placeholder:
+        """Workflow code calls a task or a sub-workflow; its placeholder."""
+        args, kwargs, deps = gather(args, kwargs)
+        if deps:
+            args, kwargs, deps = self._own(args, kwargs, deps)
+        site = site_of(sys._getframe(2))
+        with self.lock:
+            self._check(scope)
+            call = self.engine.call(scope, spec, args, kwargs, deps, site)
+            self._react()
+        if self.interrupted:
+            raise KeyboardInterrupt
+        return Placeholder(call)
+
+    def _own(self, args: Any, kwargs: Any, deps: tuple[Call, ...]) -> tuple[Any, Any, tuple[Call, ...]]:
+        """The same, with the placeholders of other runs replaced by their values."""
+        foreign = [dep for dep in deps if dep.engine is not self.engine]
+        if not foreign:
+            return args, kwargs, deps
+        values = {dep: dep() for dep in foreign}
+        return (
+            replace_calls(args, values),
+            replace_calls(kwargs, values),
+            tuple(dep for dep in deps if dep.engine is self.engine),
+        )
+
+    def first(self, scope: WorkflowCall, placeholders: list[Placeholder]) -> Placeholder:
+        """The node for ``first``."""
+        deps = tuple(map(call_of, placeholders))
+        with self.lock:
+            self._check(scope)
+            return Placeholder(First.make(self.engine, scope, deps, calling_site(scope.spec.file)))
+
+    def finish_order(self, scope: WorkflowCall, placeholders: list[Placeholder]) -> FinishOrder:
+        """The node for ``finish_order``."""
+        deps = tuple(map(call_of, placeholders))
+        with self.lock:
+            self._check(scope)
+            return FinishOrder.make(self.engine, scope, deps, calling_site(scope.spec.file))
+
+    def next_item(self, scope: WorkflowCall, node: FinishOrder) -> Placeholder:
+        """The node for the next item of ``finish_order``."""
+        with self.lock:
+            self._check(scope)
+            item: Item = node.next_item(calling_site(scope.spec.file))
+            return Placeholder(item)
+
+    def parallel_reduce(self, scope: WorkflowCall, spec: TaskSpec | WorkflowSpec, elements: list[Any]) -> Placeholder:
+        """The node for ``parallel_reduce`` over at least two elements."""
+        plain = [x for x in elements if not is_placeholder(x)]
+        deps = tuple(call_of(x) for x in elements if is_placeholder(x))
+        with self.lock:
+            self._check(scope)
+            site = calling_site(scope.spec.file)
+            node = ParallelReduce.make(self.engine, scope, spec, plain, deps, site)
+            self._react()
+        return Placeholder(node)
+
+    def _check(self, scope: Scope) -> None:
+        if scope.state is not CallState.RUNNING:
+            raise TaskCancelled(f"{scope.spec.name} is {scope.state}, so it cannot make any more calls")
+
+    def force(self, call: Call) -> Any:
+        """The value behind a placeholder: parks the workflow's code, or blocks an ordinary thread, until it is there.
+
+        Raises:
+            TaskError: the call failed.
+            PlaceholderError: the value cannot come while this thread waits for it.
+        """
+        if not call.done:
+            workflow = current_workflow.get()
+            if workflow is not None and workflow.engine is self.engine:
+                self._barrier(workflow, call)
+            else:
+                self._wait_outside(call)
+        if call.failed:
+            error: BaseException = call.outcome
+            error.observed = True  # type: ignore[attr-defined]
+            raise error.with_traceback(None)
+        return call.outcome
+
+    def _barrier(self, workflow: WorkflowCall, call: Call) -> None:
+        with self.lock:
+            self._check(workflow)
+            if call.done:
+                return
+            self.engine.block(workflow, call, calling_site(workflow.spec.file))
+        fiber = workflow.fiber
+        assert fiber is not None
+        fiber.suspend()
+        if self.interrupted:
+            raise KeyboardInterrupt
+
+    def _wait_outside(self, call: Call) -> None:
+        if threading.get_ident() == self._thread:
+            raise PlaceholderError(
+                f"the value of {call.id} was asked for in the thread that drives its run, outside the workflow's code, "
+                f"so it could never come; use it inside the workflow, or pass it to a task"
+            )
+        waiter = _Waiter()
+        with self.lock:
+            if call.done:
+                return
+            assert call.dependents is not None
+            call.dependents.append(waiter)  # type: ignore[arg-type]
+        waiter.event.wait()
+
+    # -- what executors report (in any thread) --------------------------------------------------------------------
+
+    def finished(self, job: Job, outcome: Any, started: float, finished: float, worker: str) -> Job | None:
+        """See `Port.finished`."""
+        t0, engine = self._t0, self.engine
+        with self.lock:
+            if job.abandoned:
+                return None
+            if type(outcome) is Failure:
+                engine.attempt_failed(job, outcome.error, started - t0, finished - t0, worker)
+            else:
+                engine.succeeded(job, outcome, started - t0, finished - t0, worker)
+            lane = self._lanes[job.call.spec.executor]
+            following = engine.start_next(lane.key)
+            if following is None:
+                lane.free += 1
+            self._react()
+            return following
+
+    def heartbeat(self, job: Job, progress: float | None, message: str | None) -> None:
+        """See `Port.heartbeat`."""
+        with self.lock:
+            self.engine.heartbeat(job, progress, message)
+
+    def fetch_output(self) -> None:
+        """Makes events of what running tasks have printed so far; for whoever watches."""
+        with self.lock:
+            self.engine.fetch_output()
+
+    # -- what others ask ------------------------------------------------------------------------------------------
+
+    def cancel(self, reason: str = "run cancelled") -> None:
+        """Cancels the run; from any thread."""
+        with self.lock:
+            self._cancel_reason = reason
+            self._wake()

@@ -1,0 +1,112 @@
+"""What is around a task while it runs: which job it is, its heartbeats, and how its call is made.
+
+`run_task` is what every in-process executor calls.  It never raises: a task that raises, a task that exits and a
+generator that fails half-way all become a `Failure`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from interactive_flow.engine.placeholder import current_workflow
+
+if TYPE_CHECKING:
+    from interactive_flow.engine.calls import Job
+    from interactive_flow.runtime.executors import Port
+
+T = TypeVar("T")
+
+current_job: ContextVar[tuple[Job, Port] | None] = ContextVar("interactive_flow_current_job", default=None)
+"""The job that this thread runs, and where its news go; None outside tasks."""
+
+
+class Failure:
+    """What `run_task` gives in place of a value."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+def run_task(job: Job, port: Port, context: contextvars.Context) -> Any:
+    """Runs a job's task with its arguments, in a copy of `context`; its value, or a `Failure`."""
+    return context.copy().run(_run, job, port)
+
+
+def _run(job: Job, port: Port) -> Any:
+    current_job.set((job, port))
+    current_workflow.set(None)  # a task called inside a task is an ordinary function
+    try:
+        call = job.call
+        args, kwargs = call.engine.arguments(call)
+        value = call.spec.fn(*args, **kwargs)
+        if inspect.iscoroutine(value):
+            return asyncio.run(value)
+        if inspect.isgenerator(value):
+            return list(value)
+        return value
+    except BaseException as error:
+        traceback = error.__traceback__
+        # The first frame is this function, which tells nobody anything.
+        return Failure(error.with_traceback(traceback.tb_next if traceback else None))
+
+
+def heartbeat(progress: float | None = None, message: str | None = None) -> bool:
+    """Says that the running task is still alive.
+
+    Args:
+        progress: how much is done, from 0 to 1.
+        message: what it is about, for people.
+
+    Returns:
+        False once the call has timed out or was cancelled: its result will be thrown away, so it may as well stop.
+        Outside a run always True.
+
+    Raises:
+        ValueError: `progress` is not between 0 and 1.
+
+    Example:
+        >>> for n, frame in enumerate(frames):
+        ...     if not heartbeat(n / len(frames)):
+        ...         break
+    """
+    if progress is not None and not 0 <= progress <= 1:
+        raise ValueError(f"heartbeat(progress={progress!r}): progress is a number from 0 to 1")
+    here = current_job.get()
+    if here is None:
+        return True
+    job, port = here
+    if job.abandoned:
+        return False
+    port.heartbeat(job, progress, message)
+    return not job.abandoned
+
+
+def track(iterable: Iterable[T], total: int | None = None) -> Iterator[T]:
+    """Iterates, reporting progress with a heartbeat for each item.
+
+    Args:
+        iterable: what to iterate over.
+        total: how many items there will be; without it the length is asked for, and where there is none the heartbeats
+            come without progress.
+
+    Stops early once the call has timed out or was cancelled.  Outside a run it iterates over everything.
+
+    Example:
+        >>> for frame in track(frames):
+        ...     encode(frame)
+    """
+    if total is None:
+        length: Callable[[], int] | None = getattr(iterable, "__len__", None)
+        total = length() if length is not None else None
+    for n, item in enumerate(iterable):
+        if not heartbeat(min(n / total, 1.0) if total else None):
+            return
+        yield item
+    heartbeat(1.0 if total else None)
