@@ -26,6 +26,7 @@ import contextvars
 import heapq
 from contextvars import ContextVar
 from itertools import count
+from math import inf, nextafter
 from queue import SimpleQueue
 from typing import Any
 
@@ -72,11 +73,12 @@ class FakeClock:
         while signal.empty():
             for executor in self._executors:
                 executor.begin_submitted()
-            upcoming = min((e.next_time() for e in self._executors), default=float("inf"))
+            upcoming = min((e.next_time() for e in self._executors), default=inf)
             if deadline is not None and deadline < upcoming:
-                self._now = max(self._now, deadline)
+                # At least by the smallest step: the deadline may differ from now by less than a sum can hold.
+                self._now = max(self._now, deadline, nextafter(self._now, inf))
                 return
-            if upcoming == float("inf"):
+            if upcoming == inf:
                 raise RuntimeError("the run waits, but no task is running and no timer is set")
             self._now = max(self._now, upcoming)
             for executor in self._executors:
@@ -153,7 +155,7 @@ class DeterministicExecutor:
         """When something happens next; infinity for never."""
         while self._upcoming and self._upcoming[0][2].abandoned:
             heapq.heappop(self._upcoming)
-        return self._upcoming[0][0] if self._upcoming else float("inf")
+        return self._upcoming[0][0] if self._upcoming else inf
 
     def finish_due(self, now: float) -> None:
         """Reports the next thing that is due at `now`; called by the clock."""

@@ -59,7 +59,8 @@ def first(*xs: Any) -> Any:
     Example:
         >>> fastest = first(mirror_a(url), mirror_b(url))
     """
-    elements = _elements(xs)
+    workflow = current_workflow.get()
+    elements = _own(_elements(xs), workflow)
     if not elements:
         raise ValueError("first() needs at least one value")
     for x in elements:
@@ -67,7 +68,6 @@ def first(*xs: Any) -> Any:
             return x
     if len(elements) == 1:
         return elements[0]
-    workflow = current_workflow.get()
     if workflow is None:
         done = [x for x in elements if call_of(x).done]
         return min(done, key=lambda x: call_of(x).order) if done else elements[0]
@@ -88,10 +88,10 @@ def finish_order(xs: Iterable[Any], *more: Any) -> Iterator[Any]:
         >>> for size in finish_order([measure(f) for f in files]):
         ...     total = add(total, size)
     """
-    elements = [xs, *more] if more else list(xs)
+    workflow = current_workflow.get()
+    elements = _own([xs, *more] if more else list(xs), workflow)
     plain = [x for x in elements if not is_placeholder(x)]
     pending = [x for x in elements if is_placeholder(x)]
-    workflow = current_workflow.get()
     if not pending:
         return iter(plain)
     if workflow is None:
@@ -128,16 +128,16 @@ def parallel_reduce(f: Callable[[Any, Any], Any], xs: Iterable[Any], initial: An
     Example:
         >>> total = parallel_reduce(add, [measure(f) for f in files])
     """
-    elements = list(xs) if initial is _MISSING else [initial, *xs]
+    workflow = current_workflow.get()
+    elements = _own(list(xs) if initial is _MISSING else [initial, *xs], workflow)
     if not elements:
         raise ValueError("parallel_reduce() of nothing, with no initial value")
     if len(elements) == 1:
         return elements[0]
-    workflow = current_workflow.get()
     if workflow is None:
         return _reduce_now(f, elements)
     spec = f.spec if isinstance(f, Task | Workflow) else WorkflowSpec(name_of(f), f)
-    return workflow.engine.driver.parallel_reduce(workflow, spec, elements)  # type: ignore[attr-defined]
+    return workflow.engine.driver.parallel_reduce(workflow, spec, elements)
 
 
 def _reduce_now(f: Callable[[Any, Any], Any], elements: list[Any]) -> Any:
@@ -149,6 +149,13 @@ def _reduce_now(f: Callable[[Any, Any], Any], elements: list[Any]) -> Any:
     while len(results) > 1:
         results.append(f(results.popleft(), results.popleft()))
     return results[0]
+
+
+def _own(elements: list[Any], workflow: WorkflowCall | None) -> list[Any]:
+    """The same, with the placeholders of other runs replaced by their values."""
+    if workflow is None:
+        return elements
+    return [wait(x) if is_placeholder(x) and call_of(x).engine is not workflow.engine else x for x in elements]
 
 
 def _elements(xs: tuple[Any, ...]) -> list[Any]:

@@ -58,11 +58,11 @@ class Factory:
             TypeError: the factory did not return something callable.
         """
         positional, named = self._arguments(bound, adapt)
-        code = self.make(*positional, **named)
+        code: Callable[..., Any] = self.make(*positional, **named)
         if not callable(code):
             raise TypeError(
-                f"{self.name} returned {type(code).__name__}, not a function: a workflow's factory defines the function "
-                f"with the workflow's code and returns it (for one without a factory, use flow)"
+                f"{self.name} returned {type(code).__name__}, not a function: a workflow's factory defines the "
+                f"function with the workflow's code and returns it (for one without a factory, use flow)"
             )
         if inspect.iscoroutinefunction(code):
             raise TypeError(f"{self.name} returned an async function; a workflow's code is an ordinary function")

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from interactive_flow.engine.placeholder import current_workflow
 from interactive_flow.engine.spec import TaskSpec
 from interactive_flow.model.policies import Retry, Timeout
 from interactive_flow.runtime.executors import make_executor
+from interactive_flow.runtime.worker import finished_value
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+sequential_mode: ContextVar[bool] = ContextVar("interactive_flow_sequential_mode", default=False)
+"""True below `Workflow.sequential`: what is called there runs at once, and gives what it would give in a run."""
 
 
 class Task(Generic[P, R]):
@@ -29,7 +34,7 @@ class Task(Generic[P, R]):
     """
 
     def __init__(self, fn: Callable[P, R], spec: TaskSpec) -> None:
-        functools.update_wrapper(self, fn)
+        functools.update_wrapper(self, fn, updated=())  # a callable object's attributes must not hide a task's own
         self.fn = fn
         self._spec = spec
 
@@ -46,7 +51,8 @@ class Task(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         workflow = current_workflow.get()
         if workflow is None:
-            return self.fn(*args, **kwargs)
+            value = self.fn(*args, **kwargs)
+            return finished_value(value) if sequential_mode.get() else value
         return workflow.engine.driver.call(workflow, self._spec, args, kwargs)  # type: ignore[no-any-return]
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:

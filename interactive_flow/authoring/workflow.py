@@ -10,22 +10,20 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable
-from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from interactive_flow.authoring.inject import Factory, as_task
 from interactive_flow.authoring.options import Options, effective
+from interactive_flow.authoring.task import sequential_mode
 from interactive_flow.engine.containers import fill, gather
 from interactive_flow.engine.placeholder import current_workflow
 from interactive_flow.engine.spec import WorkflowSpec
+from interactive_flow.runtime.interrupts import runs_peoples_code
 from interactive_flow.runtime.run import Run
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_sequential: ContextVar[bool] = ContextVar("interactive_flow_sequential", default=False)
-"""True below `Workflow.sequential`: workflows that are called there run as ordinary code too."""
 
 
 class Workflow(Generic[P, R]):
@@ -38,7 +36,7 @@ class Workflow(Generic[P, R]):
     is_workflow = True
 
     def __init__(self, factory: Factory, wrapped: Callable[..., Any], bare: Callable[..., Any]) -> None:
-        functools.update_wrapper(self, wrapped)
+        functools.update_wrapper(self, wrapped, updated=())  # a class's attributes must not hide a workflow's own
         self._factory = factory
         self._wrapped = wrapped
         self._bare = bare
@@ -126,31 +124,30 @@ class Workflow(Generic[P, R]):
 
     def sequential(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Runs the same code as ordinary Python: no engine, one call after the other, errors as exceptions."""
+        args, kwargs = _values(args, kwargs)
         outer = current_workflow.set(None)
-        mode = _sequential.set(True)
+        mode = sequential_mode.set(True)
         try:
             return self._factory.build(self._bound, _plain)(*args, **kwargs)  # type: ignore[no-any-return]
         finally:
-            _sequential.reset(mode)
+            sequential_mode.reset(mode)
             current_workflow.reset(outer)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         workflow = current_workflow.get()
         if workflow is not None:
-            return workflow.engine.driver.call(workflow, self.spec, args, kwargs)  # type: ignore[attr-defined]
-        if _sequential.get():
+            return workflow.engine.driver.call(workflow, self.spec, args, kwargs)
+        if sequential_mode.get():
             return self.sequential(*args, **kwargs)
         return self._bare(*args, **kwargs)
 
     def _new_run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
-        (args, kwargs), _, calls = gather((args, kwargs), {})
-        for call in calls:  # placeholders of another run: this one gets their values
-            call()
+        args, kwargs = _values(args, kwargs)
         options = effective(self._options)
         run = Run(
             self.spec,
-            fill(args),
-            fill(kwargs),
+            args,
+            kwargs,
             executor=options.executor,
             max_workers=options.max_workers,
             display=options.display or "auto",
@@ -158,6 +155,7 @@ class Workflow(Generic[P, R]):
         self._runs[:] = [run]
         return run
 
+    @runs_peoples_code
     def _body(self, *args: Any, **kwargs: Any) -> Any:
         return self._factory.build(self._bound, as_task)(*args, **kwargs)
 
@@ -165,9 +163,17 @@ class Workflow(Generic[P, R]):
         return f"<workflow {self.name}>"
 
 
+def _values(args: Any, kwargs: Any) -> tuple[Any, Any]:
+    """The arguments of a run, with the placeholders of the run that it is called from replaced by their values."""
+    args, kwargs, calls = gather(args, kwargs)
+    for call in calls:
+        call()
+    return (fill(args), fill(kwargs)) if calls else (args, kwargs)
+
+
 def _plain(name: str, value: Any) -> Any:
     """What a factory gets for a parameter in a sequential run: tasks run at once there, sub-workflows likewise."""
-    return value.sequential if isinstance(value, Workflow) else value
+    return value.sequential if isinstance(value, Workflow) else as_task(name, value)
 
 
 @overload
@@ -204,7 +210,15 @@ def workflow(factory: Any = None, /, *, name: str | None = None) -> Any:
     return _make(factory, factory, factory, name, sys._getframe(1), "workflow")
 
 
-def flow(fn: Callable[P, R], /, *, name: str | None = None) -> Workflow[P, R]:
+@overload
+def flow(fn: Callable[P, R], /, *, name: str | None = None) -> Workflow[P, R]: ...
+
+
+@overload
+def flow(fn: None = None, /, *, name: str | None = None) -> Callable[[Callable[P, R]], Workflow[P, R]]: ...
+
+
+def flow(fn: Any = None, /, *, name: str | None = None) -> Any:
     """Makes a workflow of a function that calls tasks and other flows by their names, without a factory.
 
     Example:
@@ -215,7 +229,7 @@ def flow(fn: Callable[P, R], /, *, name: str | None = None) -> Workflow[P, R]:
         14
     """
     if fn is None:
-        return functools.partial(flow, name=name)  # type: ignore[unreachable]
+        return functools.partial(flow, name=name)
     made = _make(lambda: fn, fn, fn, name, sys._getframe(1), "flow")
     if inspect.iscoroutinefunction(fn):
         raise TypeError(f"flow({made.name}): a flow is an ordinary function, not an async one")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from interactive_flow.model.states import FINAL_STATES, CallKind, CallState
+from interactive_flow.model.states import CallKind, CallState
 
 if TYPE_CHECKING:
     from interactive_flow.engine.engine import Engine
@@ -28,6 +28,7 @@ class Call:
         scope: the workflow or combinator that made the call; None for the run's own workflow.
         args, kwargs: as gathered, placeholders and all; dropped once it has finished.
         depends: True where a placeholder is among the arguments.
+        done: True once it has finished in one way or another.
         missing: how many of the results that it needs are not there yet.
         dependents: the nodes to tell when it finishes; None once they were told.
         outcome: the value, or the `TaskError`, once it has finished.
@@ -38,7 +39,7 @@ class Call:
 
     __slots__ = (
         "engine", "index", "spec", "number", "scope", "args", "kwargs",
-        "depends", "missing", "state", "dependents", "outcome", "order",
+        "depends", "done", "missing", "state", "dependents", "outcome", "order",
     )  # fmt: skip
 
     def __init__(
@@ -60,6 +61,7 @@ class Call:
         self.args = args
         self.kwargs = kwargs
         self.depends = depends
+        self.done = False
         self.missing = 0
         self.state = CallState.WAITING
         self.dependents: list[Call] | None = []
@@ -73,14 +75,9 @@ class Call:
         return self.engine.driver.force(self)
 
     @property
-    def done(self) -> bool:
-        """True once it has finished in one way or another."""
-        return self.state in FINAL_STATES
-
-    @property
     def failed(self) -> bool:
         """True where it finished without a value."""
-        return self.state is not CallState.SUCCEEDED and self.state in FINAL_STATES
+        return self.done and self.state is not CallState.SUCCEEDED
 
     @property
     def id(self) -> str:
@@ -93,6 +90,9 @@ class Call:
         """A text for people that does not need the value."""
         return f"<placeholder of {self.id}: {self.state}>"
 
+    def arrived(self, done: Call) -> None:
+        """Told while it is running that a call it asked about has finished."""
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id}: {self.state}>"
 
@@ -104,10 +104,12 @@ class Job:
         call, attempt: which.
         abandoned: True once nobody wants its result any more: it timed out or was cancelled.
         output: what it printed and nobody has fetched yet, as (stream, text).
+        started: when it was handed out.
         beat_at: when it last gave a sign of life.
+        lane: for the driver's own use.
     """
 
-    __slots__ = ("call", "attempt", "abandoned", "output", "beat_at", "started")
+    __slots__ = ("abandoned", "attempt", "beat_at", "call", "lane", "output", "started")
 
     def __init__(self, call: TaskCall, attempt: int, started: float) -> None:
         self.call = call
@@ -115,20 +117,27 @@ class Job:
         self.abandoned = False
         self.output: deque[tuple[str, str]] | None = None
         self.started = self.beat_at = started
+        self.lane: Any = None
 
 
 class TaskCall(Call):
-    """A leaf: run by an executor, once an attempt."""
+    """A leaf: run by an executor, once an attempt.
+
+    Attributes:
+        attempt: how many attempts have begun.
+        job: the one that is running.
+        rank: seconds that the longest path from here to the end is known to take; the higher the sooner it begins.
+    """
 
     kind = CallKind.TASK
 
-    __slots__ = ("attempt", "job", "ready_at")
+    __slots__ = ("attempt", "job", "rank")
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.attempt = 0
         self.job: Job | None = None
-        self.ready_at = 0.0
+        self.rank = 0.0
 
 
 class Scope(Call):
@@ -172,3 +181,6 @@ class WorkflowCall(Scope):
         self.blocked_on: Call | None = None
         self.returned = False
         self.value: Any = None
+
+    def arrived(self, done: Call) -> None:
+        self.engine.workflow_heard(self, done)

@@ -65,7 +65,7 @@ class First(Combinator):
         return node
 
     def arrived(self, done: Call) -> None:
-        self.engine.settle(self, done)
+        self.engine.succeed_like(self, done)
 
 
 class Item(Combinator):
@@ -74,7 +74,7 @@ class Item(Combinator):
     __slots__ = ()
 
     def arrived(self, done: Call) -> None:
-        self.engine.settle(self, done)
+        self.engine.succeed_like(self, done)
 
 
 class FinishOrder(Combinator):
@@ -87,6 +87,10 @@ class FinishOrder(Combinator):
     """
 
     __slots__ = ("finished", "items", "total")
+
+    finished: list[Call]
+    items: list[Item]
+    total: int
 
     @classmethod
     def make(cls, engine: Engine, scope: Scope, deps: tuple[Call, ...], site: Site | None) -> FinishOrder:
@@ -103,7 +107,7 @@ class FinishOrder(Combinator):
         if position < len(self.items) and not self.items[position].done:
             self.items[position].arrived(done)
         if len(self.finished) == self.total:
-            self.engine.settle_value(self, None)
+            self.engine.succeed(self, None)
 
     def next_item(self, site: Site | None) -> Item:
         """The node for the next item; there must be one left."""
@@ -123,7 +127,11 @@ class ParallelReduce(Combinator):
     node's own, so that their numbers do not depend on what the workflow's code calls meanwhile.
     """
 
-    __slots__ = ("function", "arrivals", "left")
+    __slots__ = ("arrivals", "function", "left")
+
+    arrivals: deque[Any]
+    function: TaskSpec | WorkflowSpec
+    left: int
 
     @classmethod
     def make(
@@ -149,10 +157,8 @@ class ParallelReduce(Combinator):
         return node
 
     def arrived(self, done: Call) -> None:
-        if done.failed:
-            self.engine.settle(self, done)
-        elif self.left == 1 and not self.arrivals:
-            self.engine.settle(self, done)
+        if done.failed or (self.left == 1 and not self.arrivals):
+            self.engine.succeed_like(self, done)
         else:
             self.arrivals.append(Placeholder(done))
             if len(self.arrivals) >= 2:

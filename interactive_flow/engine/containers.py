@@ -1,9 +1,9 @@
 """Placeholders inside containers: finding them, and putting values in their place.
 
-`gather` takes the arguments of a call as they are at that moment.  Lists, dicts and sets are copied on the way, so
-that code which goes on filling a list after it passed the list on does not change what the task gets; other objects
-are passed by reference.  Looked into are lists, tuples, named tuples, sets, dicts (and subclasses of these), dataclass
-and attrs instances; anything else is opaque.
+`gather` takes the arguments of a call as they are at that moment.  Python's own lists, dicts, sets and deques are
+copied on the way, so that code which goes on filling a list after it passed the list on does not change what the task
+gets; other objects are passed by reference.  Looked into are lists, tuples, named tuples, sets, dicts (and subclasses
+of these), dataclass and attrs instances; anything else is opaque.
 
 `fill` builds the same structure with values.  Both keep the very object where there is nothing to replace in it.
 """
@@ -11,8 +11,10 @@ and attrs instances; anything else is opaque.
 from __future__ import annotations
 
 import copy
-from collections import deque
+import dataclasses
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
+from operator import is_
 from typing import Any
 
 from interactive_flow.engine.calls import Call
@@ -21,6 +23,8 @@ from interactive_flow.engine.placeholder import Placeholder, call_of
 _OPAQUE: frozenset[type] = frozenset(
     {int, float, str, bytes, bool, type(None), complex, bytearray, range, slice, type, type(Ellipsis), type(len)}
 )
+
+_COPIED = (deque, OrderedDict, defaultdict, Counter)
 
 Replace = Callable[[Placeholder], Any]
 
@@ -61,8 +65,7 @@ def replace_calls(value: Any, values: dict[Call, Any]) -> Any:
     """`value` with the placeholders of the calls in `values` replaced by what stands there, and the others kept."""
 
     def replace(placeholder: Placeholder) -> Any:
-        call = call_of(placeholder)
-        return values[call] if call in values else placeholder
+        return values.get(call_of(placeholder), placeholder)
 
     return _map(value, replace, set())
 
@@ -105,7 +108,7 @@ def _tuple(value: tuple[Any, ...], replace: Replace, open_ids: set[int]) -> tupl
     if _OPAQUE.issuperset(map(type, value)):
         return value
     items = [_map(x, replace, open_ids) for x in value]
-    if all(map(lambda a, b: a is b, items, value)):
+    if all(map(is_, items, value)):
         return value
     if type(value) is tuple:
         return tuple(items)
@@ -114,7 +117,10 @@ def _tuple(value: tuple[Any, ...], replace: Replace, open_ids: set[int]) -> tupl
 
 
 def _set(value: Any, replace: Replace, open_ids: set[int]) -> Any:
-    return type(value)([_map(x, replace, open_ids) for x in value])
+    items = [_map(x, replace, open_ids) for x in value]
+    if type(value) is not set and all(map(is_, items, value)):
+        return value
+    return type(value)(items)
 
 
 def _dict(value: dict[Any, Any], replace: Replace, open_ids: set[int]) -> dict[Any, Any]:
@@ -122,18 +128,23 @@ def _dict(value: dict[Any, Any], replace: Replace, open_ids: set[int]) -> dict[A
 
 
 def _dict_like(value: Any, replace: Replace, open_ids: set[int]) -> Any:
-    mapped = _dict(value, replace, open_ids)
+    keys = [_map(k, replace, open_ids) for k in value]
+    items = [_map(v, replace, open_ids) for v in value.values()]
+    if all(map(is_, keys, value)) and all(map(is_, items, value.values())):
+        return copy.copy(value) if type(value) in _COPIED else value
     result = copy.copy(value)
     result.clear()
-    result.update(mapped)
+    result.update(zip(keys, items, strict=True))
     return result
 
 
 def _list_like(value: Any, replace: Replace, open_ids: set[int]) -> Any:
-    mapped = [_map(x, replace, open_ids) for x in value]
+    items = [_map(x, replace, open_ids) for x in value]
+    if all(map(is_, items, value)):
+        return copy.copy(value) if type(value) in _COPIED else value
     result = copy.copy(value)
     result.clear()
-    result.extend(mapped)
+    result.extend(items)
     return result
 
 
@@ -165,9 +176,8 @@ def _mentions(value: Any) -> bool:
 
 
 def _field_names(kind: type) -> tuple[str, ...]:
-    fields = getattr(kind, "__dataclass_fields__", None)
-    if fields is not None:
-        return tuple(fields)
+    if dataclasses.is_dataclass(kind):
+        return tuple(field.name for field in dataclasses.fields(kind))
     return tuple(a.name for a in getattr(kind, "__attrs_attrs__", ()))
 
 

@@ -16,6 +16,7 @@ total += 1`` everybody else's ``p`` would have changed too.
 
 from __future__ import annotations
 
+import copy
 import operator
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -36,8 +37,11 @@ _PROBES = ("_repr_", "_ipython_")
 
 
 def _quiet(placeholder: Any) -> bool:
-    """True where looking must not wait: the value is not there, and no workflow code is asking."""
-    return current_workflow.get() is None and not _call(placeholder).done
+    """True where looking must neither wait nor raise: there is no value, and no workflow code is asking."""
+    if current_workflow.get() is not None:
+        return False
+    call = _call(placeholder)
+    return call.failed or not call.done
 
 
 class Placeholder(Proxy):  # type: ignore[misc]
@@ -45,7 +49,7 @@ class Placeholder(Proxy):  # type: ignore[misc]
 
     __slots__ = ()
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> type:
         return Placeholder if _quiet(self) else type(_wrapped(self))
 
@@ -70,13 +74,11 @@ class Placeholder(Proxy):  # type: ignore[misc]
         # A placeholder never leaves the process: what is stored or sent is the value.
         return _identity, (_wrapped(self),)
 
-    def __copy__(self) -> Placeholder:
-        return self
+    def __copy__(self) -> Any:
+        return copy.copy(_wrapped(self))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        from copy import deepcopy
-
-        return deepcopy(_wrapped(self), memo)
+        return copy.deepcopy(_wrapped(self), memo)
 
 
 def _identity(value: Any) -> Any:
@@ -93,7 +95,21 @@ def _in_place(name: str) -> Callable[[Any, Any], Any]:
     return apply
 
 
-for _name in "iadd isub imul itruediv ifloordiv imod ipow ilshift irshift iand ixor ior imatmul".split():
+for _name in [
+    "iadd",
+    "isub",
+    "imul",
+    "itruediv",
+    "ifloordiv",
+    "imod",
+    "ipow",
+    "ilshift",
+    "irshift",
+    "iand",
+    "ixor",
+    "ior",
+    "imatmul",
+]:
     setattr(Placeholder, f"__{_name}__", _in_place(_name))
 
 

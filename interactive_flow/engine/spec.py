@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from interactive_flow.engine.durations import Durations, durations_of
 from interactive_flow.model.policies import Retry, Timeout
 
 
@@ -27,6 +28,16 @@ class TaskSpec:
     timeout: Timeout = field(default_factory=Timeout)
     limit: int | None = None
     executor: Any = None
+    durations: Durations = field(init=False)
+    """What is known of how long its calls take."""
+    may_be_tiny: bool = field(init=False)
+    """False where a call needs somebody to watch over it, so that it cannot run where workflow code does."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "durations", durations_of(self.name))
+        object.__setattr__(
+            self, "may_be_tiny", self.executor is None and self.limit is None and self.timeout == Timeout()
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,11 +17,29 @@ from interactive_flow.engine.calls import Job, TaskCall
 class TimerKind(Enum):
     """What the time has come for.  The values of the timeouts name the fields of `Timeout`."""
 
+    @property
+    def complaint(self) -> str:
+        """What did not happen in time."""
+        return _COMPLAINTS[self]
+
+    @property
+    def concerns_one_attempt(self) -> bool:
+        """True where another attempt may do better."""
+        return self in (TimerKind.START_TO_CLOSE, TimerKind.HEARTBEAT)
+
     RETRY = "retry"
     SCHEDULE_TO_START = "schedule_to_start"
     SCHEDULE_TO_CLOSE = "schedule_to_close"
     START_TO_CLOSE = "start_to_close"
     HEARTBEAT = "heartbeat"
+
+
+_COMPLAINTS = {
+    TimerKind.SCHEDULE_TO_START: "no worker began",
+    TimerKind.SCHEDULE_TO_CLOSE: "not finished, attempts and waiting together,",
+    TimerKind.START_TO_CLOSE: "the attempt was not finished",
+    TimerKind.HEARTBEAT: "no heartbeat",
+}
 
 
 class Timers:
@@ -30,6 +48,9 @@ class Timers:
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, TimerKind, TaskCall, Job | None]] = []
         self._ticket = count()
+
+    def __bool__(self) -> bool:
+        return bool(self._heap)
 
     def arm(self, when: float, kind: TimerKind, call: TaskCall, job: Job | None = None) -> None:
         """Sets a timer for `when`, in seconds since the start of the run."""

@@ -31,6 +31,16 @@ def brief(value: Any, limit: int = 80) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def brief_error(error: BaseException) -> str:
+    """An exception in a line: its class, and the first line of its message."""
+    try:
+        text = str(error).strip()
+    except Exception:
+        text = ""
+    first = text.splitlines()[0] if text else ""
+    return f"{type(error).__name__}: {first}"[:300] if first else type(error).__name__
+
+
 def brief_call(name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None, limit: int = 120) -> str:
     """A call as it would be written, arguments shortened: ``encode_video(embed_subtitles#1, 'mp4')``."""
     parts = [brief(value, 40) for value in args]

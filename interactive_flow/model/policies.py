@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +26,14 @@ class Retry:
     attempts: int = 1
     delay: float = 0.0
     backoff: float = 1.0
-    on: tuple[type[BaseException], ...] = (Exception,)
+    on: tuple[type[BaseException], ...] | type[BaseException] = (Exception,)
     delays: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        on: Any = (self.on,) if isinstance(self.on, type) else self.on
+        if isinstance(on, str) or not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in on):
+            raise TypeError(f"Retry(on={self.on!r}): expected exception classes")
+        object.__setattr__(self, "on", tuple(on))
         if self.delays:
             object.__setattr__(self, "attempts", len(self.delays))
         if self.attempts < 1:

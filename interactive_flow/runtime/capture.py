@@ -32,7 +32,7 @@ class TaskStream:
     def write(self, text: str) -> int:
         """Writes `text` for whoever is running here."""
         here = current_job.get()
-        if here is None:
+        if here is None or not isinstance(text, str):
             return self.original.write(text)
         job, port = here
         if text and not job.abandoned:
@@ -63,8 +63,8 @@ def captured_output() -> Iterator[None]:
     with _lock:
         _users += 1
         if _users == 1:
-            sys.stdout = TaskStream(sys.stdout, "stdout")  # type: ignore[assignment]
-            sys.stderr = TaskStream(sys.stderr, "stderr")  # type: ignore[assignment]
+            sys.stdout = TaskStream(sys.stdout, "stdout")
+            sys.stderr = TaskStream(sys.stderr, "stderr")
     try:
         yield
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from queue import Empty, SimpleQueue
 from typing import Protocol
@@ -25,7 +26,8 @@ class SystemClock:
     def wait(self, signal: SimpleQueue[None], timeout: float | None) -> None:
         """Blocks the thread; an interrupt ends it."""
         try:
-            signal.get(timeout=timeout)
+            # Waking early does no harm, and longer than this no lock can wait.
+            signal.get(timeout=None if timeout is None else min(timeout, threading.TIMEOUT_MAX))
         except Empty:
             pass
 

@@ -44,6 +44,7 @@ class Port(Protocol):
     def heartbeat(self, job: Job, progress: float | None, message: str | None) -> None:
         """A job gave a sign of life."""
 
+
 class Executor(Protocol):
     """Runs jobs.
 
@@ -143,6 +144,11 @@ class InlineExecutor:
         # The runner holds its lock here, so the job is only noted; `run_pending` is called without it.
         self._queue.append(job)
 
+    @property
+    def pending(self) -> bool:
+        """True where something was submitted that has not been run."""
+        return bool(self._queue)
+
     def run_pending(self) -> bool:
         """Runs what was submitted; True where there was something.  Called by the runner when nothing else is to do."""
         if not self._queue:
@@ -185,5 +191,5 @@ def make_executor(given: Any, max_workers: int | None) -> Executor:
     return given  # type: ignore[no-any-return]
 
 
-__all__ = ["DEFAULT_WORKERS", "Executor", "Failure", "InlineExecutor", "Port", "SYSTEM_CLOCK", "ThreadExecutor"]
+__all__ = ["DEFAULT_WORKERS", "SYSTEM_CLOCK", "Executor", "Failure", "InlineExecutor", "Port", "ThreadExecutor"]
 __all__ += ["make_executor"]

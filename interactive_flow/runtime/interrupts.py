@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from interactive_flow.engine.fibers import GreenletFiber
 from interactive_flow.runtime import worker
@@ -23,6 +23,15 @@ from interactive_flow.runtime.clock import SystemClock
 _PROTECTED = ("interactive_flow.engine.", "interactive_flow.runtime.", "interactive_flow.authoring.")
 _open_places: set[CodeType] = {GreenletFiber._run.__code__, worker._run.__code__, SystemClock.wait.__code__}
 """Functions of this package below which people's code runs, or nothing does."""
+
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def runs_peoples_code(function: _Function) -> _Function:
+    """Marks a function of this package below which an interrupt may be raised at once."""
+    _open_places.add(function.__code__)
+    return function
 
 
 class Interruptible(Protocol):

@@ -69,9 +69,7 @@ class Watch:
         fetch_output: asks for what running tasks have printed so far; called before each batch.
     """
 
-    def __init__(
-        self, observers: Sequence[Observer], events: list[Event], fetch_output: Callable[[], None]
-    ) -> None:
+    def __init__(self, observers: Sequence[Observer], events: list[Event], fetch_output: Callable[[], None]) -> None:
         self._watching = [_Place(observer) for observer in observers]
         self._events = events
         self._fetch_output = fetch_output

@@ -26,7 +26,7 @@ from interactive_flow.model.events import Event
 from interactive_flow.model.record import CallRecord, RunRecord
 from interactive_flow.model.states import RunStatus
 from interactive_flow.runtime.capture import captured_output
-from interactive_flow.runtime.observers import Observer, Watch, display_provider
+from interactive_flow.runtime.observers import Observer, Watch, display_provider, log
 from interactive_flow.runtime.runner import Runner
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ class Run:
         self._record = RunRecord()
         self._lock = threading.Lock()
         self._crash: BaseException | None = None
+        self._observers: list[Observer] | None = None
         self._traceback: TracebackType | None = None
         _last = self
 
@@ -92,7 +93,7 @@ class Run:
 
     def drive(self) -> Run:
         """Runs to the end in this thread.  For `Workflow.run`; raises only KeyboardInterrupt and what is a bug here."""
-        observers = self._observers()
+        observers = self._observers if self._observers is not None else self._make_observers()
         self._runner.echo = not any(observer.shows_output for observer in observers)
         engine = self._runner.engine
         watch = Watch(observers, engine.events, self._runner.fetch_output) if observers else None
@@ -104,9 +105,9 @@ class Run:
             raise
         finally:
             self._args, self._kwargs = (), {}
-            error = self._runner.engine.error
+            failure = self._runner.engine.error
             # Of a `TaskError` only its cause has a traceback that tells anything.
-            self._traceback = None if error is None or isinstance(error, TaskError) else error.__traceback__
+            self._traceback = None if failure is None or isinstance(failure, TaskError) else failure.__traceback__
             self._over.set()
             with self._lock:
                 callbacks, self._callbacks = self._callbacks, []
@@ -118,6 +119,7 @@ class Run:
 
     def drive_in_background(self) -> Run:
         """Runs in a thread of its own; returns at once.  For `Workflow.start`."""
+        self._observers = self._make_observers()
         context = contextvars.copy_context()
 
         def drive() -> None:
@@ -131,7 +133,7 @@ class Run:
         threading.Thread(target=context.run, args=(drive,), daemon=True, name=f"iflow-run-{self.id}").start()
         return self
 
-    def _observers(self) -> list[Observer]:
+    def _make_observers(self) -> list[Observer]:
         if self._display == "none":
             return []
         provider: Any = display_provider()
@@ -141,7 +143,11 @@ class Run:
             provider = import_module("interactive_flow.notebook").display_provider
         elif provider is None and self._display != "auto":
             raise ValueError(f"display={self._display!r}: there are 'auto', 'none' and 'terminal'")
-        observer = provider(self, self._display) if provider is not None else None
+        try:
+            observer = provider(self, self._display) if provider is not None else None
+        except Exception:
+            log.exception("no live display: %r raised; the run goes on without it", provider)
+            return []
         return [observer] if observer is not None else []
 
     def warn_of_ignored_errors(self, stacklevel: int) -> None:

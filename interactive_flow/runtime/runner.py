@@ -12,6 +12,7 @@ The lock is held for a few microseconds at a time, and never while somebody's co
 
 from __future__ import annotations
 
+import contextvars
 import sys
 import threading
 import time
@@ -28,10 +29,10 @@ from interactive_flow.engine.spec import TaskSpec, WorkflowSpec
 from interactive_flow.model.errors import PlaceholderError, TaskCancelled, TaskError
 from interactive_flow.model.states import CallState, RunStatus
 from interactive_flow.runtime.clock import SYSTEM_CLOCK, Clock
-from interactive_flow.runtime.executors import Executor, InlineExecutor, make_executor
+from interactive_flow.runtime.executors import Executor, InlineExecutor, ThreadExecutor, make_executor
 from interactive_flow.runtime.interrupts import interrupts_noted_by
 from interactive_flow.runtime.sites import calling_site, site_of
-from interactive_flow.runtime.worker import Failure
+from interactive_flow.runtime.worker import Failure, run_task
 
 
 class _Lane:
@@ -85,6 +86,7 @@ class Runner:
             run=run,
             workers=own.executor.capacity,
             wall=time.time(),
+            runs_tiny=isinstance(own.executor, ThreadExecutor),
         )
         self.lock = threading.Lock()
         self.interrupted = False
@@ -106,9 +108,13 @@ class Runner:
             with interrupts_noted_by(self):
                 try:
                     self._drive(spec, args, kwargs)
-                except BaseException:
+                except KeyboardInterrupt:
                     with self.lock:
                         self.engine.cancel("interrupted")
+                    raise
+                except BaseException as error:
+                    with self.lock:
+                        self.engine.crash(error)
                     raise
         finally:
             with self.lock:
@@ -121,10 +127,11 @@ class Runner:
 
     def _drive(self, spec: WorkflowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         engine = self.engine
-        for lane in self._lanes.values():
-            lane.executor.open(self)
+        self._context = contextvars.copy_context()
         with self.lock:
             engine.start(spec, args, kwargs)
+        for lane in self._lanes.values():
+            lane.executor.open(self)
         while True:
             if self.interrupted:
                 raise KeyboardInterrupt
@@ -141,7 +148,7 @@ class Runner:
                 return
             if workflow is not None:
                 self._advance(workflow)
-            elif not self._run_inline():
+            elif not (self._run_tiny() or self._run_inline()):
                 self._sleep()
 
     def _advance(self, workflow: WorkflowCall) -> None:
@@ -168,17 +175,37 @@ class Runner:
             return Raised(error)
         return Returned(value)
 
+    def _run_tiny(self) -> bool:
+        """Runs tiny calls here until there is workflow code to advance; True where there was one to run."""
+        now, t0, engine = self.clock.now, self._t0, self.engine
+        with self.lock:
+            job = engine.start_tiny()
+        if job is None:
+            return False
+        while job is not None:
+            started = now()
+            outcome = run_task(job, self, self._context)
+            finished = now()
+            with self.lock:
+                if not job.abandoned:
+                    self._report(job, outcome, started - t0, finished - t0, "runner")
+                self._react()
+                idle = not engine.runnable and engine.status is RunStatus.RUNNING and self._cancel_reason is None
+                job = engine.start_tiny() if idle and not self.interrupted else None
+        return True
+
     def _run_inline(self) -> bool:
-        ran = False
-        for lane in list(self._lanes.values()):
-            if isinstance(lane.executor, InlineExecutor):
-                ran = lane.executor.run_pending() or ran
-        return ran
+        return any(executor.run_pending() for executor in self._inline_executors())
+
+    def _inline_executors(self) -> list[InlineExecutor]:
+        return [lane.executor for lane in self._lanes.values() if isinstance(lane.executor, InlineExecutor)]
 
     def _sleep(self) -> None:
         with self.lock:
             self.engine.check_stalled()
-            if self.engine.runnable or self.engine.status is not RunStatus.RUNNING or self._cancel_reason is not None:
+            engine = self.engine
+            busy = engine.runnable or engine.lanes.has_tiny or engine.status is not RunStatus.RUNNING
+            if busy or self._cancel_reason is not None or any(e.pending for e in self._inline_executors()):
                 return
             deadline = self.engine.next_deadline()
             self._asleep_until = float("inf") if deadline is None else deadline
@@ -195,22 +222,28 @@ class Runner:
         engine = self.engine
         if engine.abandoned:
             for job in engine.abandoned:
-                lane = self._lanes[job.call.spec.executor]
-                lane.free += 1
-                lane.executor.cancel(job)
+                if job.lane is not None:
+                    job.lane.free += 1
+                    job.lane.executor.cancel(job)
             engine.abandoned.clear()
-        for key in engine.lanes:
+        for key, waiting in engine.lanes.by_key.items():
+            if not waiting.ready:
+                continue
             lane = self._lanes.get(key) or self._open_lane(key)
             while lane.free > 0:
-                job = engine.start_next(key)
-                if job is None:
+                following = engine.start_next(key)
+                if following is None:
                     break
                 lane.free -= 1
-                lane.executor.submit(job)
+                following.lane = lane
+                lane.executor.submit(following)
+                if isinstance(lane.executor, InlineExecutor):
+                    self._wake()
         if self._asleep_until is not None:
             deadline = engine.next_deadline()
             if (
                 engine.runnable
+                or engine.lanes.has_tiny
                 or engine.status is not RunStatus.RUNNING
                 or (deadline is not None and deadline < self._asleep_until)
                 or not engine.jobs  # then nothing may be left that could go on; the runner's thread looks
@@ -224,7 +257,7 @@ class Runner:
 
     def _open_lane(self, key: Any) -> _Lane:
         lane = self._lanes[key] = _Lane(key, make_executor(key, self._max_workers))
-        lane.executor.open(self)
+        self._context.copy().run(lane.executor.open, self)
         return lane
 
     # -- what workflow code does (in the runner's thread) ---------------------------------------------------------
@@ -342,20 +375,28 @@ class Runner:
 
     def finished(self, job: Job, outcome: Any, started: float, finished: float, worker: str) -> Job | None:
         """See `Port.finished`."""
-        t0, engine = self._t0, self.engine
+        t0 = self._t0
         with self.lock:
             if job.abandoned:
                 return None
-            if type(outcome) is Failure:
-                engine.attempt_failed(job, outcome.error, started - t0, finished - t0, worker)
-            else:
-                engine.succeeded(job, outcome, started - t0, finished - t0, worker)
-            lane = self._lanes[job.call.spec.executor]
-            following = engine.start_next(lane.key)
+            self._report(job, outcome, started - t0, finished - t0, worker)
+            lane = job.lane
+            following = self.engine.start_next(lane.key)
             if following is None:
                 lane.free += 1
+            else:
+                following.lane = lane
             self._react()
             return following
+
+    def _report(self, job: Job, outcome: Any, started: float, finished: float, worker: str) -> None:
+        try:
+            if type(outcome) is Failure:
+                self.engine.attempt_failed(job, outcome.error, started, finished, worker)
+            else:
+                self.engine.succeeded(job, outcome, started, finished, worker)
+        except Exception as error:  # a bug here must end the run, not leave it waiting
+            self.engine.crash(error)
 
     def heartbeat(self, job: Job, progress: float | None, message: str | None) -> None:
         """See `Port.heartbeat`."""

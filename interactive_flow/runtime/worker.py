@@ -9,8 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
+from types import CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from interactive_flow.engine.placeholder import current_workflow
@@ -46,15 +49,30 @@ def _run(job: Job, port: Port) -> Any:
         call = job.call
         args, kwargs = call.engine.arguments(call)
         value = call.spec.fn(*args, **kwargs)
-        if inspect.iscoroutine(value):
-            return asyncio.run(value)
-        if inspect.isgenerator(value):
-            return list(value)
-        return value
+        kind = type(value)
+        return finished_value(value) if kind is CoroutineType or kind is GeneratorType else value
     except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise  # it is meant for the run
         traceback = error.__traceback__
         # The first frame is this function, which tells nobody anything.
         return Failure(error.with_traceback(traceback.tb_next if traceback else None))
+
+
+def finished_value(value: Any) -> Any:
+    """The result of a coroutine, the items of a generator as a list, anything else as it is."""
+    if inspect.isgenerator(value):
+        return list(value)
+    if not inspect.iscoroutine(value):
+        return value
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(value)
+    # This thread has a loop that is running already, and a loop does not run inside another one.
+    context = contextvars.copy_context()
+    with ThreadPoolExecutor(1) as elsewhere:
+        return elsewhere.submit(context.run, asyncio.run, value).result()
 
 
 def heartbeat(progress: float | None = None, message: str | None = None) -> bool:

@@ -1,0 +1,70 @@
+"""How long tasks take: what a run learns about them, for itself and for later runs.
+
+Two decisions rest on it.  Among ready calls the one with the longest remaining path goes first, and that takes
+durations.  And a call that is over sooner than another thread could take it on is better run where it stands; a task
+is trusted to be of that kind only after a number of calls that all were, and loses that trust with one that was not.
+
+Durations are kept by task name for the life of the process.
+"""
+
+from __future__ import annotations
+
+TINY = 25e-6
+"""Seconds: about what it costs to hand a call to another thread and to hear from it.
+
+Measured with a `queue.SimpleQueue` each way between two threads of CPython 3.11: 14 to 30 µs.
+"""
+
+LONG = 1e-3
+"""Seconds: a task that takes as long as this once is not called tiny again before some hundred calls have shown it."""
+
+_TRUSTED, _MOST = 16, 32
+
+
+class Durations:
+    """What is known of one task.
+
+    Attributes:
+        count: how many calls were measured.
+        mean: seconds, with the later calls weighing more (each a tenth); 0 before the first.
+    """
+
+    __slots__ = ("_score", "count", "mean")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = 0.0
+        self._score = 0
+
+    def learn(self, seconds: float) -> None:
+        """A call took this long."""
+        self.count += 1
+        self.mean += (seconds - self.mean) / (min(10, self.count))
+        if seconds < TINY:
+            if self._score < _MOST:
+                self._score += 1
+        elif seconds < LONG:
+            self._score -= 8
+        else:
+            self._score = -8 * _MOST
+
+    @property
+    def tiny(self) -> bool:
+        """True where its calls have proved to be over sooner than another thread could take them on."""
+        return self._score >= _TRUSTED
+
+
+_known: dict[str, Durations] = {}
+
+
+def durations_of(name: str) -> Durations:
+    """What is known of the task of this name; shared by all that have it."""
+    known = _known.get(name)
+    if known is None:
+        known = _known[name] = Durations()
+    return known
+
+
+def forget_durations() -> None:
+    """Starts learning afresh, for tasks that are made from now on."""
+    _known.clear()

@@ -1,0 +1,259 @@
+"""The graph of a run: nodes, edges, and how a result gets from a node to those that wait for it.
+
+A call moves only along `LEGAL`::
+
+    WAITING ──► READY ──► RUNNING ──► SUCCEEDED
+       │          ▲          │──────► FAILED, TIMED_OUT
+       │          └── retry ─┘──────► CANCELLED
+       └──────► FAILED, CANCELLED  (an error among the arguments; nobody needs it)
+
+When a call finishes, the nodes that depend on it are told in the order in which they asked.  That goes through a
+queue, not by recursion: an error may run down a chain of any length.
+
+Two rules about errors come from the system that this one descends from: the error that *finished* first wins, not the
+first among the arguments, and an error wins over a result that is still missing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from interactive_flow.engine.calls import Call, Scope, WorkflowCall
+from interactive_flow.model.errors import IllegalTransition, TaskCancelled, TaskError, TaskTimeout
+from interactive_flow.model.events import (
+    CallCancelled,
+    CallFailed,
+    CallReady,
+    CallScheduled,
+    CallSucceeded,
+    Event,
+    Site,
+)
+from interactive_flow.model.states import CallState
+
+WAITING, READY, RUNNING = CallState.WAITING, CallState.READY, CallState.RUNNING
+SUCCEEDED, FAILED, TIMED_OUT = CallState.SUCCEEDED, CallState.FAILED, CallState.TIMED_OUT
+CANCELLED = CallState.CANCELLED
+
+LEGAL: dict[CallState, frozenset[CallState]] = {
+    WAITING: frozenset({READY, FAILED, CANCELLED}),
+    READY: frozenset({RUNNING, TIMED_OUT, CANCELLED}),
+    RUNNING: frozenset({SUCCEEDED, FAILED, TIMED_OUT, READY, CANCELLED}),
+}
+"""From each state the states that may follow; a state that is missing here is final."""
+
+NOT_NEEDED = "not needed"
+
+_new = tuple.__new__  # a named tuple's own constructor takes twice as long
+_NO_KWARGS: dict[str, Any] = {}
+
+
+class Driver(Protocol):
+    """What the nodes need of whoever drives the engine."""
+
+    def force(self, call: Call) -> Any:
+        """The call's value, waiting for it; raises its error."""
+
+    def call(self, scope: WorkflowCall, spec: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Workflow code calls a task or a sub-workflow; its placeholder."""
+
+    def first(self, scope: WorkflowCall, placeholders: list[Any]) -> Any:
+        """The placeholder for ``first``."""
+
+    def finish_order(self, scope: WorkflowCall, placeholders: list[Any]) -> Any:
+        """The node for ``finish_order``."""
+
+    def next_item(self, scope: WorkflowCall, node: Any) -> Any:
+        """The placeholder for the next item of a ``finish_order``."""
+
+    def parallel_reduce(self, scope: WorkflowCall, spec: Any, elements: list[Any]) -> Any:
+        """The placeholder for ``parallel_reduce``."""
+
+
+class Listener(Protocol):
+    """Something that is told when a call finishes: a node, or a thread that waits."""
+
+    state: CallState
+
+    def arrived(self, done: Call) -> None:
+        """`done` has finished."""
+
+
+class Graph:
+    """Nodes and edges; what becomes of a node whose results are there is for the `Engine` to say.
+
+    Args:
+        clock: seconds since the start of the run.
+        driver: who drives the engine.
+
+    Attributes:
+        events: everything that happened, in order; only ever appended to.
+        failures: every error that a call of its own made, and whose it is.
+        discarded: the fibers of workflows that were given up, to be closed by the driver.
+    """
+
+    def __init__(self, clock: Callable[[], float], driver: Driver) -> None:
+        self.clock = clock
+        self.driver = driver
+        self.events: list[Event] = []
+        self.failures: dict[TaskError, Call] = {}
+        self.discarded: list[Any] = []
+        self._next_index = 1
+        self._settled: deque[Call] = deque()
+
+    # -- nodes are made -------------------------------------------------------------------------------------------
+
+    def next_index(self) -> int:
+        """The index for the next node."""
+        return self._next_index
+
+    def add(self, call: Call, deps: tuple[Call, ...], site: Site | None) -> None:
+        """A node enters the graph."""
+        self._next_index += 1
+        scope = call.scope
+        assert scope is not None
+        scope.open[call] = None
+        self.events.append(
+            _new(
+                CallScheduled,
+                (
+                    self.clock(), call.index, call.spec.name, call.number, call.kind, scope.index,
+                    tuple([dep.index for dep in deps]) if deps else (), site, call.args, call.kwargs or None,
+                ),
+            )
+        )  # fmt: skip
+
+    def combine(self, node: Scope, deps: tuple[Call, ...], site: Site | None) -> None:
+        """Workflow code made a combinator over `deps`."""
+        self.add(node, tuple(dict.fromkeys(deps)), site)
+        node.state = RUNNING
+
+    def connect(self, call: Call, deps: tuple[Call, ...]) -> None:
+        """Edges from `deps` to a new node, which is ready, waits, or has failed by one of them already."""
+        lost = [dep for dep in deps if dep.failed]
+        if lost:
+            self._lose(call, min(lost, key=lambda dep: dep.order))
+            return
+        missing = 0
+        for dep in deps:
+            if not dep.done:
+                assert dep.dependents is not None
+                dep.dependents.append(call)
+                missing += 1
+        call.missing = missing
+        if not missing:
+            self.make_ready(call)
+
+    def make_ready(self, call: Call) -> None:
+        """Every argument of the call is there."""
+        raise NotImplementedError
+
+    # -- nodes finish ---------------------------------------------------------------------------------------------
+
+    def succeed(self, node: Scope, value: Any) -> None:
+        """A combinator or a sub-workflow has its value."""
+        self.events.append(CallSucceeded(self.clock(), node.index, node.started, None, value))
+        self.settle(node, SUCCEEDED, value)
+
+    def succeed_like(self, node: Scope, source: Call) -> None:
+        """A combinator has the result of `source`, value or error."""
+        if source.failed:
+            self.fail(node, source.outcome, None, None)
+        else:
+            self.succeed(node, source.outcome)
+
+    def fail(self, call: Call, error: TaskError, started: float | None, worker: str | None) -> None:
+        """A call has an error, its own or one that came in with an argument."""
+        own = error.call == call.id
+        if own:
+            self.failures[error] = call
+        self.events.append(CallFailed(self.clock(), call.index, started, worker, error))
+        self.settle(call, TIMED_OUT if own and isinstance(error, TaskTimeout) else FAILED, error)
+
+    def cancel_call(self, call: Call, reason: str) -> None:
+        """A call is given up."""
+        if call.done:
+            return
+        started = self.stop(call)
+        self.events.append(CallCancelled(self.clock(), call.index, started, reason))
+        self.settle(call, CANCELLED, TaskCancelled(reason, call.id), reason)
+
+    def stop(self, call: Call) -> float | None:
+        """Tells whoever is at work on the call that it was given up; when they began, None where nobody had."""
+        raise NotImplementedError
+
+    def close(self, scope: Scope, reason: str = NOT_NEEDED) -> None:
+        """A node that makes calls has come to its end: nobody will use what it left unfinished."""
+        if isinstance(scope, WorkflowCall) and scope.fiber is not None:
+            self.discarded.append(scope.fiber)
+            scope.fiber = None
+        for call in list(scope.open):
+            self.cancel_call(call, reason)
+
+    def settle(self, call: Call, state: CallState, outcome: Any, reason: str = NOT_NEEDED) -> None:
+        """A call takes its final state, and those that wait for it are told.
+
+        First of all it stands in its state, so that what it made and is now given up cannot tell it anything any more.
+        """
+        if state not in LEGAL.get(call.state, ()):
+            raise self.illegal(call, state)
+        call.state = state
+        call.done = True
+        call.outcome = outcome
+        call.order = len(self.events)
+        call.args, call.kwargs = (), _NO_KWARGS
+        if call.scope is not None:
+            call.scope.open.pop(call, None)
+        if isinstance(call, Scope):
+            self.close(call, reason)
+        if not call.dependents:
+            call.dependents = None
+            return
+        settled = self._settled
+        settled.append(call)
+        if len(settled) > 1:
+            return  # somebody further up is telling dependents already, and will come to these
+        while settled:
+            done = settled[0]
+            dependents, done.dependents = done.dependents or [], None
+            for dependent in dependents:
+                if dependent.state is RUNNING:
+                    dependent.arrived(done)
+                elif dependent.state is WAITING:
+                    self._argument_arrived(dependent, done)
+            settled.popleft()
+
+    def _argument_arrived(self, call: Call, done: Call) -> None:
+        if done.state is not SUCCEEDED:
+            self._lose(call, done)
+            return
+        call.missing -= 1
+        if not call.missing:
+            self.events.append(_new(CallReady, (self.clock(), call.index)))
+            self.make_ready(call)
+
+    def _lose(self, call: Call, done: Call) -> None:
+        """An argument turned out to be an error, or was cancelled."""
+        if done.state is CANCELLED:
+            self.cancel_call(call, "an argument was cancelled")
+        else:
+            self.fail(call, done.outcome, None, None)
+
+    # -- messages -------------------------------------------------------------------------------------------------
+
+    def illegal(self, call: Call, state: CallState, note: str = "") -> IllegalTransition:
+        """The error for a call that cannot become what it was told to become."""
+        return IllegalTransition(
+            f"{call.id} cannot become {state}: it is {call.state}{note}.\nIts story:\n{self.story(call)}"
+        )
+
+    def story(self, call: Call) -> str:
+        """Everything that happened to a call, a line each."""
+        lines = [
+            f"  {number:6d}  {event.at:10.6f} s  {type(event).__name__}"
+            for number, event in enumerate(self.events)
+            if getattr(event, "call", None) == call.index
+        ]
+        return "\n".join(lines) or "  (nothing)"

@@ -1,0 +1,109 @@
+"""Ready calls, waiting for a worker: one lane for each executor.
+
+A lane has two queues.  *Ready* calls are for the executor's workers, the longest remaining path first, then in call
+order.  *Tiny* ones, of tasks that have proved to be over sooner than another thread could take them on
+(`interactive_flow.engine.durations`), are for the thread that runs the workflow's code, as soon as that code stands
+still.
+
+A task's ``limit`` is kept here too: calls beyond it are held back until one of those at work has left.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from typing import Any
+
+from interactive_flow.engine.calls import TaskCall
+from interactive_flow.engine.spec import TaskSpec
+from interactive_flow.model.states import CallState
+
+
+class Lane:
+    """What waits for one executor."""
+
+    __slots__ = ("ready", "tiny")
+
+    def __init__(self) -> None:
+        self.ready: list[tuple[float, int, TaskCall]] = []
+        self.tiny: deque[TaskCall] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self.ready or self.tiny)
+
+
+class Lanes:
+    """The ready calls of a run.
+
+    Args:
+        runs_tiny: whether somebody takes tiny calls; only ever those of the run's own executor.
+    """
+
+    def __init__(self, runs_tiny: bool = False) -> None:
+        self._runs_tiny = runs_tiny
+        self._own = Lane()
+        self.by_key: dict[Any, Lane] = {None: self._own}
+        self._at_work: dict[TaskSpec, int] = {}
+        self._held_back: dict[TaskSpec, deque[TaskCall]] = {}
+
+    def add(self, call: TaskCall) -> None:
+        """The call may begin as soon as there is a worker for it."""
+        spec = call.spec
+        if self._runs_tiny and spec.may_be_tiny and spec.durations.tiny:
+            self._own.tiny.append(call)
+            return
+        lane = self.by_key.get(spec.executor)
+        if lane is None:
+            lane = self.by_key[spec.executor] = Lane()
+        heapq.heappush(lane.ready, (-call.rank, call.index, call))
+
+    def next(self, key: Any) -> TaskCall | None:
+        """Takes out the call that a worker should begin; None where there is none for workers."""
+        lane = self.by_key.get(key)
+        while lane is not None and lane.ready:
+            call = heapq.heappop(lane.ready)[2]
+            if call.state is not CallState.READY:
+                continue  # cancelled, or timed out, meanwhile
+            spec = call.spec
+            if spec.limit is None:
+                return call
+            at_work = self._at_work.get(spec, 0)
+            if at_work < spec.limit:
+                self._at_work[spec] = at_work + 1
+                return call
+            self._held_back.setdefault(spec, deque()).append(call)
+        return None
+
+    @property
+    def has_tiny(self) -> bool:
+        """True where a tiny call is ready."""
+        return bool(self._own.tiny)
+
+    def next_tiny(self) -> TaskCall | None:
+        """Takes out the tiny call that the workflow's thread should run; None where there is none."""
+        tiny = self._own.tiny
+        while tiny:
+            call = tiny.popleft()
+            if call.state is CallState.READY:
+                return call
+        return None
+
+    def hand_over(self) -> None:
+        """Gives the tiny calls to the workers, because something that takes time waits for them."""
+        own = self._own
+        while own.tiny:
+            call = own.tiny.popleft()
+            heapq.heappush(own.ready, (-call.rank, call.index, call))
+
+    def left(self, spec: TaskSpec) -> None:
+        """A call of a task with a limit is not at work any more; one that was held back may go on."""
+        self._at_work[spec] -= 1
+        held = self._held_back.get(spec)
+        while held:
+            call = held.popleft()
+            if call.state is CallState.READY:
+                self.add(call)
+                return
+
+    def __bool__(self) -> bool:
+        return any(self.by_key.values())
