@@ -43,15 +43,14 @@ def wait(value: T) -> T:
     (kept,), _, calls = gather((value,), {})
     if not calls:
         return value
-    for call in calls:
-        call()
+    calls[0].engine.driver.force_all(calls)
     return fill(kept)  # type: ignore[no-any-return]
 
 
 def first(*xs: Any) -> Any:
     """The result that is there first, as a placeholder; an error counts as there.
 
-    Plain values are there before everything else.  A single list, tuple or iterator stands for its elements.
+    Plain values are there before everything else.
 
     Raises:
         ValueError: there is nothing to choose from.
@@ -60,7 +59,7 @@ def first(*xs: Any) -> Any:
         >>> fastest = first(mirror_a(url), mirror_b(url))
     """
     workflow = current_workflow.get()
-    elements = _own(_elements(xs), workflow)
+    elements = _own(list(xs), workflow)
     if not elements:
         raise ValueError("first() needs at least one value")
     for x in elements:
@@ -156,9 +155,3 @@ def _own(elements: list[Any], workflow: WorkflowCall | None) -> list[Any]:
     if workflow is None:
         return elements
     return [wait(x) if is_placeholder(x) and call_of(x).engine is not workflow.engine else x for x in elements]
-
-
-def _elements(xs: tuple[Any, ...]) -> list[Any]:
-    if len(xs) == 1 and not is_placeholder(xs[0]) and isinstance(xs[0], list | tuple | set | frozenset | Iterator):
-        return list(xs[0])
-    return list(xs)

@@ -42,7 +42,7 @@ class Factory:
         for name in names:
             if name not in self.parameters and not self.takes_any:
                 near = difflib.get_close_matches(name, self.parameters, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
+                hint = f"; did you mean {near[0]!r}?" if near else "."
                 known = ", ".join(self.parameters) or "none"
                 raise TypeError(f"{self.name} has no parameter {name!r}{hint} Its parameters: {known}")
 
@@ -64,8 +64,10 @@ class Factory:
                 f"{self.name} returned {type(code).__name__}, not a function: a workflow's factory defines the "
                 f"function with the workflow's code and returns it (for one without a factory, use flow)"
             )
-        if inspect.iscoroutinefunction(code):
-            raise TypeError(f"{self.name} returned an async function; a workflow's code is an ordinary function")
+        called = code if inspect.isroutine(code) else type(code).__call__
+        if inspect.iscoroutinefunction(called) or inspect.isgeneratorfunction(called):
+            kind = "async" if inspect.iscoroutinefunction(called) else "a generator"
+            raise TypeError(f"the code of {self.name} is {kind}; a workflow's code is an ordinary function")
         return code
 
     def _arguments(

@@ -141,6 +141,12 @@ class Workflow(Generic[P, R]):
             return self.sequential(*args, **kwargs)
         return self._bare(*args, **kwargs)
 
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """As a function does: a flow defined in a class body is a method."""
+        if instance is None or not inspect.isfunction(self._bare) or self._factory.parameters:
+            return self
+        return flow(self._bare.__get__(instance, owner), name=self.name)
+
     def _new_run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
         args, kwargs = _values(args, kwargs)
         options = effective(self._options)
@@ -165,10 +171,11 @@ class Workflow(Generic[P, R]):
 
 def _values(args: Any, kwargs: Any) -> tuple[Any, Any]:
     """The arguments of a run, with the placeholders of the run that it is called from replaced by their values."""
-    args, kwargs, calls = gather(args, kwargs)
-    for call in calls:
-        call()
-    return (fill(args), fill(kwargs)) if calls else (args, kwargs)
+    kept, named, calls = gather(args, kwargs)
+    if not calls:
+        return args, kwargs
+    calls[0].engine.driver.force_all(calls)
+    return fill(kept), fill(named)
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -231,8 +238,9 @@ def flow(fn: Any = None, /, *, name: str | None = None) -> Any:
     if fn is None:
         return functools.partial(flow, name=name)
     made = _make(lambda: fn, fn, fn, name, sys._getframe(1), "flow")
-    if inspect.iscoroutinefunction(fn):
-        raise TypeError(f"flow({made.name}): a flow is an ordinary function, not an async one")
+    if inspect.iscoroutinefunction(fn) or inspect.isgeneratorfunction(fn):
+        kind = "an async one" if inspect.iscoroutinefunction(fn) else "a generator"
+        raise TypeError(f"flow({made.name}): a flow is an ordinary function, not {kind}")
     return made
 
 

@@ -30,7 +30,7 @@ class Call:
         depends: True where a placeholder is among the arguments.
         done: True once it has finished in one way or another.
         missing: how many of the results that it needs are not there yet.
-        dependents: the nodes to tell when it finishes; None once they were told.
+        dependents: the nodes to tell when it finishes, where there are any.
         outcome: the value, or the `TaskError`, once it has finished.
         order: the sequence number of the event that finished it; tells which of two finished first.
     """
@@ -64,7 +64,7 @@ class Call:
         self.done = False
         self.missing = 0
         self.state = CallState.WAITING
-        self.dependents: list[Call] | None = []
+        self.dependents: list[Call] | None = None
         self.outcome: Any = None
         self.order = -1
 
@@ -82,9 +82,19 @@ class Call:
     @property
     def id(self) -> str:
         """Path, name and number: stable across replays (the same as `CallRecord.id`)."""
+        parts = [f"{self.spec.name}#{self.number}"]
         scope = self.scope
-        path = f"{scope.id}/" if scope is not None and scope.index else ""
-        return f"{path}{self.spec.name}#{self.number}"
+        while scope is not None and scope.index:
+            parts.append(f"{scope.spec.name}#{scope.number}")
+            scope = scope.scope
+        return "/".join(reversed(parts))
+
+    def tell(self, dependent: Any) -> None:
+        """Asks for `dependent` to be told when this call, which is not done, finishes."""
+        if self.dependents is None:
+            self.dependents = [dependent]
+        else:
+            self.dependents.append(dependent)
 
     def describe(self) -> str:
         """A text for people that does not need the value."""
@@ -162,12 +172,30 @@ class Scope(Call):
         return number
 
 
+class Barrier:
+    """Several calls that a workflow's code waits for at once: until all have finished, or one has failed."""
+
+    __slots__ = ("engine", "missing", "state", "workflow")
+
+    def __init__(self, engine: Engine, workflow: WorkflowCall, missing: int) -> None:
+        self.engine, self.workflow, self.missing = engine, workflow, missing
+        self.state = CallState.RUNNING
+
+    def arrived(self, done: Call) -> None:
+        """One of the calls has finished."""
+        self.missing -= 1
+        if not self.missing or done.failed:
+            self.state = CallState.SUCCEEDED
+            if self.workflow.state is CallState.RUNNING:
+                self.engine.workflow_heard(self.workflow, self)
+
+
 class WorkflowCall(Scope):
     """Code that makes calls and may be parked at a barrier.
 
     Attributes:
         fiber: its code, once begun, until it has returned.
-        blocked_on: the call at whose barrier it stands.
+        blocked_on: the call, or the calls, at whose barrier it stands.
         returned: True once its code came to an end; `value` is then what it returned, placeholders and all.
     """
 
@@ -178,7 +206,7 @@ class WorkflowCall(Scope):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.fiber: Fiber | None = None
-        self.blocked_on: Call | None = None
+        self.blocked_on: Call | Barrier | None = None
         self.returned = False
         self.value: Any = None
 

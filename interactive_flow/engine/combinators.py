@@ -47,8 +47,8 @@ class Combinator(Scope):
             if not self.done:
                 self.arrived(dep)
         for dep in deps:
-            if dep.dependents is not None and not self.done:
-                dep.dependents.append(self)
+            if not dep.done and not self.done:
+                dep.tell(self)
 
 
 class First(Combinator):
@@ -168,7 +168,7 @@ class ParallelReduce(Combinator):
         self.left -= 1
         args, kwargs, deps = gather((x, y), {})
         call = self.engine.call(self, self.function, args, kwargs, deps, None)
-        if call.dependents is None:
+        if call.done:
             self.arrived(call)
         else:
-            call.dependents.append(self)
+            call.tell(self)

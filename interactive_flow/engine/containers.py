@@ -5,7 +5,8 @@ copied on the way, so that code which goes on filling a list after it passed the
 gets; other objects are passed by reference.  Looked into are lists, tuples, named tuples, sets, dicts (and subclasses
 of these), dataclass and attrs instances; anything else is opaque.
 
-`fill` builds the same structure with values.  Both keep the very object where there is nothing to replace in it.
+`fill` builds the same structure with values.  Both keep the very object where there is nothing to replace in it, and
+an object that is in the structure twice is one object in the result too.
 """
 
 from __future__ import annotations
@@ -23,10 +24,8 @@ from interactive_flow.engine.placeholder import Placeholder, call_of
 _OPAQUE: frozenset[type] = frozenset(
     {int, float, str, bytes, bool, type(None), complex, bytearray, range, slice, type, type(Ellipsis), type(len)}
 )
-
 _COPIED = (deque, OrderedDict, defaultdict, Counter)
-
-Replace = Callable[[Placeholder], Any]
+_OPEN = object()
 
 
 def gather(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any], tuple[Call, ...]]:
@@ -38,76 +37,91 @@ def gather(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ..
     Example:
         ``gather(([p, 1],), {})`` gives ``(([p, 1],), {}, (call_of(p),))``.
     """
+    if not kwargs and _OPAQUE.issuperset(map(type, args)):
+        return args, kwargs, ()
     found: dict[Call, None] = {}
 
     def keep(placeholder: Placeholder) -> Placeholder:
         found[call_of(placeholder)] = None
         return placeholder
 
-    for value in args:
-        kind = type(value)
-        if kind is Placeholder:
-            found[call_of(value)] = None
-        elif kind not in _OPAQUE:
-            args = tuple([_map(x, keep, set()) for x in args])
-            break
+    walk = _Walk(keep)
+    args = tuple([walk.map(value) for value in args])
     if kwargs:
-        kwargs = {key: _map(value, keep, set()) for key, value in kwargs.items()}
+        kwargs = {key: walk.map(value) for key, value in kwargs.items()}
     return args, kwargs, tuple(found) if found else ()
 
 
 def fill(value: Any) -> Any:
     """`value` with every placeholder in it replaced by its call's value; the calls must have succeeded."""
-    return _map(value, _value_of, set())
+    return _Walk(_value_of).map(value)
 
 
 def replace_calls(value: Any, values: dict[Call, Any]) -> Any:
     """`value` with the placeholders of the calls in `values` replaced by what stands there, and the others kept."""
-
-    def replace(placeholder: Placeholder) -> Any:
-        return values.get(call_of(placeholder), placeholder)
-
-    return _map(value, replace, set())
+    return _Walk(lambda placeholder: values.get(call_of(placeholder), placeholder)).map(value)
 
 
 def _value_of(placeholder: Placeholder) -> Any:
     return call_of(placeholder).outcome
 
 
-def _map(value: Any, replace: Replace, open_ids: set[int]) -> Any:
-    kind = type(value)
-    if kind in _OPAQUE:
-        return value
-    if kind is Placeholder:
-        return replace(value)
-    mapper = _MAPPERS.get(kind)
-    if mapper is None:
-        mapper = _MAPPERS[kind] = _mapper_for(kind)
-    if mapper is _as_is:
-        return value
-    if id(value) in open_ids:
-        raise ValueError(f"a {kind.__name__} among the arguments contains itself")
-    open_ids.add(id(value))
-    try:
-        return mapper(value, replace, open_ids)
-    finally:
-        open_ids.discard(id(value))
+class _Walk:
+    """One walk through a structure.
+
+    Attributes:
+        replace: what becomes of a placeholder.
+        seen: how many placeholders were met so far.
+        done: by an object's id, what became of it; `_OPEN` while that is not known.  The structure itself keeps the
+            objects alive as long as the walk goes on.
+    """
+
+    __slots__ = ("done", "replace", "seen")
+
+    def __init__(self, replace: Callable[[Placeholder], Any]) -> None:
+        self.replace = replace
+        self.seen = 0
+        self.done: dict[int, Any] = {}
+
+    def map(self, value: Any) -> Any:
+        kind = type(value)
+        if kind in _OPAQUE:
+            return value
+        if kind is Placeholder:
+            self.seen += 1
+            return self.replace(value)
+        mapper = _MAPPERS.get(kind)
+        if mapper is None:
+            mapper = _MAPPERS[kind] = _mapper_for(kind)
+        if mapper is _as_is:
+            return value
+        key = id(value)
+        result = self.done.get(key, self)
+        if result is self:
+            self.done[key] = _OPEN
+            result = self.done[key] = mapper(value, self)
+        elif result is _OPEN:
+            raise ValueError(f"a {kind.__name__} among the arguments contains itself")
+        return result
 
 
-def _as_is(value: Any, replace: Replace, open_ids: set[int]) -> Any:
+_Mapper = Callable[[Any, _Walk], Any]
+
+
+def _as_is(value: Any, walk: _Walk) -> Any:
     return value
 
 
-def _list(value: list[Any], replace: Replace, open_ids: set[int]) -> list[Any]:
+def _list(value: list[Any], walk: _Walk) -> list[Any]:
     if _OPAQUE.issuperset(map(type, value)):
         return value.copy()
-    return [_map(x, replace, open_ids) for x in value]
+    return [walk.map(x) for x in value]
 
 
-def _tuple(value: tuple[Any, ...], replace: Replace, open_ids: set[int]) -> tuple[Any, ...]:
+def _tuple(value: tuple[Any, ...], walk: _Walk) -> tuple[Any, ...]:
     if _OPAQUE.issuperset(map(type, value)):
         return value
-    items = [_map(x, replace, open_ids) for x in value]
+    items = [walk.map(x) for x in value]
     if all(map(is_, items, value)):
         return value
     if type(value) is tuple:
@@ -116,30 +130,31 @@ def _tuple(value: tuple[Any, ...], replace: Replace, open_ids: set[int]) -> tupl
     return make(items) if make else tuple.__new__(type(value), items)
 
 
-def _set(value: Any, replace: Replace, open_ids: set[int]) -> Any:
-    items = [_map(x, replace, open_ids) for x in value]
+def _set(value: Any, walk: _Walk) -> Any:
+    items = [walk.map(x) for x in value]
     if type(value) is not set and all(map(is_, items, value)):
         return value
     return type(value)(items)
 
 
-def _dict(value: dict[Any, Any], replace: Replace, open_ids: set[int]) -> dict[Any, Any]:
-    return {_map(k, replace, open_ids): _map(v, replace, open_ids) for k, v in value.items()}
+def _dict(value: dict[Any, Any], walk: _Walk) -> dict[Any, Any]:
+    return {walk.map(k): walk.map(v) for k, v in value.items()}
 
 
-def _dict_like(value: Any, replace: Replace, open_ids: set[int]) -> Any:
-    keys = [_map(k, replace, open_ids) for k in value]
-    items = [_map(v, replace, open_ids) for v in value.values()]
+def _dict_like(value: Any, walk: _Walk) -> Any:
+    keys = [walk.map(k) for k in value]
+    items = [walk.map(v) for v in value.values()]
     if all(map(is_, keys, value)) and all(map(is_, items, value.values())):
         return copy.copy(value) if type(value) in _COPIED else value
     result = copy.copy(value)
     result.clear()
-    result.update(zip(keys, items, strict=True))
+    for key, item in zip(keys, items, strict=True):  # a Counter has an update of its own, which adds
+        result[key] = item
     return result
 
 
-def _list_like(value: Any, replace: Replace, open_ids: set[int]) -> Any:
-    items = [_map(x, replace, open_ids) for x in value]
+def _list_like(value: Any, walk: _Walk) -> Any:
+    items = [walk.map(x) for x in value]
     if all(map(is_, items, value)):
         return copy.copy(value) if type(value) in _COPIED else value
     result = copy.copy(value)
@@ -148,12 +163,12 @@ def _list_like(value: Any, replace: Replace, open_ids: set[int]) -> Any:
     return result
 
 
-def _record(value: Any, replace: Replace, open_ids: set[int]) -> Any:
+def _record(value: Any, walk: _Walk) -> Any:
     changed = {}
     for name in _field_names(type(value)):
-        before = getattr(value, name, None)
-        after = _map(before, replace, open_ids)
-        if after is not before and _mentions(before):
+        before, seen = getattr(value, name, None), walk.seen
+        after = walk.map(before)
+        if after is not before and walk.seen > seen:  # a list without placeholders is left to its owner
             changed[name] = after
     if not changed:
         return value
@@ -163,25 +178,13 @@ def _record(value: Any, replace: Replace, open_ids: set[int]) -> Any:
     return result
 
 
-def _mentions(value: Any) -> bool:
-    """True where a placeholder is anywhere inside."""
-    found: list[Placeholder] = []
-
-    def note(placeholder: Placeholder) -> Placeholder:
-        found.append(placeholder)
-        return placeholder
-
-    _map(value, note, set())
-    return bool(found)
-
-
 def _field_names(kind: type) -> tuple[str, ...]:
     if dataclasses.is_dataclass(kind):
         return tuple(field.name for field in dataclasses.fields(kind))
     return tuple(a.name for a in getattr(kind, "__attrs_attrs__", ()))
 
 
-def _mapper_for(kind: type) -> Callable[[Any, Replace, set[int]], Any]:
+def _mapper_for(kind: type) -> _Mapper:
     if issubclass(kind, tuple):
         return _tuple
     if issubclass(kind, dict):
@@ -195,10 +198,4 @@ def _mapper_for(kind: type) -> Callable[[Any, Replace, set[int]], Any]:
     return _as_is
 
 
-_MAPPERS: dict[type, Callable[[Any, Replace, set[int]], Any]] = {
-    list: _list,
-    tuple: _tuple,
-    set: _set,
-    frozenset: _set,
-    dict: _dict,
-}
+_MAPPERS: dict[type, _Mapper] = {list: _list, tuple: _tuple, set: _set, frozenset: _set, dict: _dict}

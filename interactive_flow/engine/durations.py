@@ -4,10 +4,13 @@ Two decisions rest on it.  Among ready calls the one with the longest remaining 
 durations.  And a call that is over sooner than another thread could take it on is better run where it stands; a task
 is trusted to be of that kind only after a number of calls that all were, and loses that trust with one that was not.
 
-Durations are kept by task name for the life of the process.
+Durations are kept for the life of the process, by the task's name and where its function is defined.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 TINY = 25e-6
 """Seconds: about what it costs to hand a call to another thread and to hear from it.
@@ -39,7 +42,10 @@ class Durations:
     def learn(self, seconds: float) -> None:
         """A call took this long."""
         self.count += 1
-        self.mean += (seconds - self.mean) / (min(10, self.count))
+        self.mean += (seconds - self.mean) / min(self.count, 10)
+
+    def judge(self, seconds: float) -> None:
+        """A call took this long by the machine's own clock: does that speak for running it where it stands?"""
         if seconds < TINY:
             if self._score < _MOST:
                 self._score += 1
@@ -54,14 +60,15 @@ class Durations:
         return self._score >= _TRUSTED
 
 
-_known: dict[str, Durations] = {}
+_known: dict[tuple[str, str, str], Durations] = {}
 
 
-def durations_of(name: str) -> Durations:
-    """What is known of the task of this name; shared by all that have it."""
-    known = _known.get(name)
+def durations_of(name: str, fn: Callable[..., Any]) -> Durations:
+    """What is known of the task of this name that calls `fn`; a function defined anew is known as the old one was."""
+    key = (name, getattr(fn, "__module__", None) or "", getattr(fn, "__qualname__", ""))
+    known = _known.get(key)
     if known is None:
-        known = _known[name] = Durations()
+        known = _known[key] = Durations()
     return known
 
 

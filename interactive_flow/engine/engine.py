@@ -18,7 +18,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from interactive_flow.engine.calls import Call, Job, Scope, TaskCall, WorkflowCall
+from interactive_flow.engine.calls import Barrier, Call, Job, Scope, TaskCall, WorkflowCall
 from interactive_flow.engine.containers import fill, gather
 from interactive_flow.engine.fibers import Fiber, GreenletFiber, Raised, Returned
 from interactive_flow.engine.graph import (
@@ -30,9 +30,9 @@ from interactive_flow.engine.graph import (
     SUCCEEDED,
     Driver,
     Graph,
-    _new,
 )
 from interactive_flow.engine.lanes import Lanes
+from interactive_flow.engine.ranking import Ranking
 from interactive_flow.engine.spec import TaskSpec, WorkflowSpec
 from interactive_flow.engine.timers import TimerKind, Timers
 from interactive_flow.model.brief import brief_error
@@ -50,8 +50,11 @@ from interactive_flow.model.events import (
     Site,
     WorkflowReturned,
 )
+from interactive_flow.model.log import code_of
 from interactive_flow.model.states import RunStatus
 
+_STARTED, _SUCCEEDED = code_of(CallStarted), code_of(CallSucceeded)
+_BARRIER_ENTERED, _BARRIER_LEFT = code_of(BarrierEntered), code_of(BarrierLeft)
 _FINAL = {RunStatus.SUCCEEDED: SUCCEEDED, RunStatus.FAILED: FAILED, RunStatus.CANCELLED: CANCELLED}
 
 
@@ -93,6 +96,7 @@ class Engine(Graph):
         self.lanes = Lanes(runs_tiny)
         self._identity = (run, workers, wall)
         self._timers = Timers()
+        self._ranking = Ranking()
 
     # -- the run --------------------------------------------------------------------------------------------------
 
@@ -153,6 +157,7 @@ class Engine(Graph):
         call = node(self, self._next_index, spec, scope.count(spec.name), scope, args, kwargs, bool(deps))
         self.add(call, deps, site)
         if deps:
+            self._ranking.stale = True
             self.connect(call, deps)
             if call.state is not READY and not (is_task and spec.durations.tiny):  # type: ignore[union-attr]
                 self.lanes.hand_over()
@@ -190,6 +195,8 @@ class Engine(Graph):
 
     def start_next(self, lane: Any) -> Job | None:
         """Hands the next ready task call of this lane to a worker that is free; None where there is none."""
+        if self._ranking.stale and self.lanes.crowded(lane) and self._ranking.refresh(self.root, self._next_index):
+            self.lanes.reorder()
         call = self.lanes.next(lane)
         return self._start(call) if call is not None else None
 
@@ -204,7 +211,7 @@ class Engine(Graph):
         call.attempt += 1
         job = call.job = Job(call, call.attempt, now)
         self.jobs[job] = None
-        self.events.append(_new(CallStarted, (now, call.index, call.attempt, None)))
+        self._log((_STARTED, now, call.index, call.attempt, None))
         spec = call.spec
         if not spec.may_be_tiny:
             limits = spec.timeout
@@ -226,8 +233,8 @@ class Engine(Graph):
         if call.job is not job:
             raise self.illegal(call, SUCCEEDED, f", and this is attempt {job.attempt} of {call.attempt}")
         self._leave(job)
-        call.spec.durations.learn(finished - started)
-        self.events.append(_new(CallSucceeded, (finished, call.index, started, worker, value)))
+        self._learn(call.spec, finished - started)
+        self._log((_SUCCEEDED, finished, call.index, started, worker, value))
         self.settle(call, SUCCEEDED, value)
 
     def attempt_failed(
@@ -238,7 +245,7 @@ class Engine(Graph):
         if call.job is not job:
             raise self.illegal(call, FAILED, f", and this is attempt {job.attempt} of {call.attempt}")
         self._leave(job)
-        call.spec.durations.learn(finished - started)
+        self._learn(call.spec, finished - started)
         retry = call.spec.retry
         failure = TaskError(brief_error(error), call.id)
         failure.__cause__ = error
@@ -246,6 +253,14 @@ class Engine(Graph):
             self._retry(call, failure, started, worker)
         else:
             self.fail(call, failure, started, worker)
+
+    def _learn(self, spec: TaskSpec, seconds: float) -> None:
+        known = spec.durations
+        known.learn(seconds)
+        if self.lanes.runs_tiny:  # elsewhere, as under a fake clock, durations say nothing about threads
+            known.judge(seconds)
+        if known.count < 4:
+            self._ranking.stale = True
 
     def heartbeat(self, job: Job, progress: float | None, message: str | None) -> None:
         """A running attempt gave a sign of life."""
@@ -353,17 +368,30 @@ class Engine(Graph):
     def block(self, workflow: WorkflowCall, call: Call, site: Site | None) -> None:
         """Workflow code used a placeholder whose value is not there."""
         workflow.blocked_on = call
-        assert call.dependents is not None
-        call.dependents.append(workflow)
-        self.events.append(_new(BarrierEntered, (self.clock(), workflow.index, (call.index,), site)))
+        call.tell(workflow)
+        self._log((_BARRIER_ENTERED, self.clock(), workflow.index, (call.index,), site))
 
-    def workflow_heard(self, workflow: WorkflowCall, done: Call) -> None:
+    def block_on_all(self, workflow: WorkflowCall, calls: tuple[Call, ...], site: Site | None) -> bool:
+        """Workflow code waits for several calls: until all have finished, or one has failed; False if that is so."""
+        missing = tuple(call for call in calls if not call.done)
+        if not missing or any(call.failed for call in calls):
+            return False
+        barrier = Barrier(self, workflow, len(missing))
+        workflow.blocked_on = barrier
+        for call in missing:
+            call.tell(barrier)
+        indexes = tuple(call.index for call in missing)
+        self._log((_BARRIER_ENTERED, self.clock(), workflow.index, indexes, site))
+        return True
+
+    def workflow_heard(self, workflow: WorkflowCall, done: Call | Barrier) -> None:
         """A result is there that workflow code waits for, or that is part of what it returned."""
         if workflow.blocked_on is done:
             workflow.blocked_on = None
-            self.events.append(_new(BarrierLeft, (self.clock(), workflow.index)))
+            self._log((_BARRIER_LEFT, self.clock(), workflow.index))
             self.runnable.append(workflow)
         elif workflow.returned:
+            assert isinstance(done, Call)
             if done.state is not SUCCEEDED:
                 self._workflow_failed(workflow, done.outcome)
                 return
@@ -387,16 +415,17 @@ class Engine(Graph):
         waits_on = tuple(dep for dep in deps if not dep.done)
         self.events.append(WorkflowReturned(self.clock(), workflow.index, tuple(dep.index for dep in waits_on)))
         workflow.returned, workflow.value, workflow.depends = True, value, bool(deps)
-        lost = [dep for dep in deps if dep.failed]
-        if lost:
-            for dep in lost:
-                dep.outcome.observed = True
-            self._workflow_failed(workflow, min(lost, key=lambda dep: dep.order).outcome)
+        lost = self.first_lost(deps)
+        if lost is not None:
+            if workflow is self.root:
+                for dep in deps:
+                    if dep.failed:
+                        dep.outcome.observed = True
+            self._workflow_failed(workflow, lost.outcome)
             return
         workflow.missing = len(waits_on)
         for dep in waits_on:
-            assert dep.dependents is not None
-            dep.dependents.append(workflow)
+            dep.tell(workflow)
         if not waits_on:
             self._workflow_succeeded(workflow)
 
@@ -419,6 +448,7 @@ class Engine(Graph):
             failure = TaskError(brief_error(error), workflow.id)
             failure.__cause__ = error
             error = failure
+        error.observed = False  # whoever looked did so on behalf of a workflow that could do nothing about it
         self.fail(workflow, error, workflow.started, None)
 
     def ignored_errors(self) -> list[TaskError]:

@@ -28,9 +28,9 @@ from interactive_flow.model.events import (
     CallReady,
     CallScheduled,
     CallSucceeded,
-    Event,
     Site,
 )
+from interactive_flow.model.log import EventLog, code_of
 from interactive_flow.model.states import CallState
 
 WAITING, READY, RUNNING = CallState.WAITING, CallState.READY, CallState.RUNNING
@@ -46,15 +46,28 @@ LEGAL: dict[CallState, frozenset[CallState]] = {
 
 NOT_NEEDED = "not needed"
 
-_new = tuple.__new__  # a named tuple's own constructor takes twice as long
+_SCHEDULED, _READY = code_of(CallScheduled), code_of(CallReady)
 _NO_KWARGS: dict[str, Any] = {}
 
 
 class Driver(Protocol):
     """What the nodes need of whoever drives the engine."""
 
+    @property
+    def thread(self) -> int | None:
+        """The identifier of the thread that runs the workflow's code."""
+
     def force(self, call: Call) -> Any:
         """The call's value, waiting for it; raises its error."""
+
+    def force_all(self, calls: tuple[Call, ...]) -> None:
+        """Waits until all of them have finished, or one has failed; raises the earliest error."""
+
+    def tell(self, call: Call, listener: Any) -> None:
+        """Has `listener` told when `call` finishes."""
+
+    def wait_elsewhere(self, workflow: WorkflowCall, call: Call) -> None:
+        """Parks workflow code until a call of another run has finished."""
 
     def call(self, scope: WorkflowCall, spec: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Workflow code calls a task or a sub-workflow; its placeholder."""
@@ -97,7 +110,8 @@ class Graph:
     def __init__(self, clock: Callable[[], float], driver: Driver) -> None:
         self.clock = clock
         self.driver = driver
-        self.events: list[Event] = []
+        self.events = EventLog()
+        self._log = self.events.add_raw
         self.failures: dict[TaskError, Call] = {}
         self.discarded: list[Any] = []
         self._next_index = 1
@@ -115,13 +129,10 @@ class Graph:
         scope = call.scope
         assert scope is not None
         scope.open[call] = None
-        self.events.append(
-            _new(
-                CallScheduled,
-                (
-                    self.clock(), call.index, call.spec.name, call.number, call.kind, scope.index,
-                    tuple([dep.index for dep in deps]) if deps else (), site, call.args, call.kwargs or None,
-                ),
+        self._log(
+            (
+                _SCHEDULED, self.clock(), call.index, call.spec.name, call.number, call.kind, scope.index,
+                tuple([dep.index for dep in deps]) if deps else (), site, call.args, call.kwargs or None,
             )
         )  # fmt: skip
 
@@ -132,19 +143,30 @@ class Graph:
 
     def connect(self, call: Call, deps: tuple[Call, ...]) -> None:
         """Edges from `deps` to a new node, which is ready, waits, or has failed by one of them already."""
-        lost = [dep for dep in deps if dep.failed]
-        if lost:
-            self._lose(call, min(lost, key=lambda dep: dep.order))
-            return
         missing = 0
+        lost = False
         for dep in deps:
             if not dep.done:
-                assert dep.dependents is not None
-                dep.dependents.append(call)
+                dep.tell(call)
                 missing += 1
+            elif dep.state is not SUCCEEDED:
+                lost = True
+        if lost:
+            first = self.first_lost(deps)
+            assert first is not None
+            self._lose(call, first)
+            return
         call.missing = missing
         if not missing:
             self.make_ready(call)
+
+    def first_lost(self, deps: tuple[Call, ...]) -> Call | None:
+        """The call among `deps` whose error is the earliest, counted from where it came from; None without errors."""
+
+        def order(dep: Call) -> int:
+            return self.failures.get(dep.outcome, dep).order
+
+        return min((dep for dep in deps if dep.failed), key=order, default=None)
 
     def make_ready(self, call: Call) -> None:
         """Every argument of the call is there."""
@@ -176,9 +198,14 @@ class Graph:
         """A call is given up."""
         if call.done:
             return
+        self._cancel_one(call, reason)
+        if isinstance(call, Scope):
+            self.close(call, reason)
+
+    def _cancel_one(self, call: Call, reason: str) -> None:
         started = self.stop(call)
         self.events.append(CallCancelled(self.clock(), call.index, started, reason))
-        self.settle(call, CANCELLED, TaskCancelled(reason, call.id), reason)
+        self._settle(call, CANCELLED, TaskCancelled(reason, call.id))
 
     def stop(self, call: Call) -> float | None:
         """Tells whoever is at work on the call that it was given up; when they began, None where nobody had."""
@@ -186,17 +213,28 @@ class Graph:
 
     def close(self, scope: Scope, reason: str = NOT_NEEDED) -> None:
         """A node that makes calls has come to its end: nobody will use what it left unfinished."""
-        if isinstance(scope, WorkflowCall) and scope.fiber is not None:
-            self.discarded.append(scope.fiber)
-            scope.fiber = None
-        for call in list(scope.open):
-            self.cancel_call(call, reason)
+        closing = [scope]  # a list of its own: scopes may be nested deeper than Python recurses
+        while closing:
+            scope = closing.pop()
+            if isinstance(scope, WorkflowCall) and scope.fiber is not None:
+                self.discarded.append(scope.fiber)
+                scope.fiber = None
+            for call in list(scope.open):
+                if not call.done:
+                    self._cancel_one(call, reason)
+                    if isinstance(call, Scope):
+                        closing.append(call)
 
-    def settle(self, call: Call, state: CallState, outcome: Any, reason: str = NOT_NEEDED) -> None:
+    def settle(self, call: Call, state: CallState, outcome: Any) -> None:
         """A call takes its final state, and those that wait for it are told.
 
         First of all it stands in its state, so that what it made and is now given up cannot tell it anything any more.
         """
+        self._settle(call, state, outcome)
+        if isinstance(call, Scope):
+            self.close(call)
+
+    def _settle(self, call: Call, state: CallState, outcome: Any) -> None:
         if state not in LEGAL.get(call.state, ()):
             raise self.illegal(call, state)
         call.state = state
@@ -206,10 +244,7 @@ class Graph:
         call.args, call.kwargs = (), _NO_KWARGS
         if call.scope is not None:
             call.scope.open.pop(call, None)
-        if isinstance(call, Scope):
-            self.close(call, reason)
         if not call.dependents:
-            call.dependents = None
             return
         settled = self._settled
         settled.append(call)
@@ -231,13 +266,13 @@ class Graph:
             return
         call.missing -= 1
         if not call.missing:
-            self.events.append(_new(CallReady, (self.clock(), call.index)))
+            self._log((_READY, self.clock(), call.index))
             self.make_ready(call)
 
     def _lose(self, call: Call, done: Call) -> None:
         """An argument turned out to be an error, or was cancelled."""
         if done.state is CANCELLED:
-            self.cancel_call(call, "an argument was cancelled")
+            self.cancel_call(call, done.outcome.reason)
         else:
             self.fail(call, done.outcome, None, None)
 

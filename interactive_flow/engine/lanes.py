@@ -20,11 +20,16 @@ from interactive_flow.model.states import CallState
 
 
 class Lane:
-    """What waits for one executor."""
+    """What waits for one executor.
 
-    __slots__ = ("ready", "tiny")
+    Attributes:
+        executor: as the task was given it; None for the run's own.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("executor", "ready", "tiny")
+
+    def __init__(self, executor: Any = None) -> None:
+        self.executor = executor
         self.ready: list[tuple[float, int, TaskCall]] = []
         self.tiny: deque[TaskCall] = deque()
 
@@ -35,12 +40,13 @@ class Lane:
 class Lanes:
     """The ready calls of a run.
 
-    Args:
+    Attributes:
         runs_tiny: whether somebody takes tiny calls; only ever those of the run's own executor.
+        by_key: the lanes, by `TaskSpec.lane`; None is the run's own executor's.
     """
 
     def __init__(self, runs_tiny: bool = False) -> None:
-        self._runs_tiny = runs_tiny
+        self.runs_tiny = runs_tiny
         self._own = Lane()
         self.by_key: dict[Any, Lane] = {None: self._own}
         self._at_work: dict[TaskSpec, int] = {}
@@ -49,13 +55,19 @@ class Lanes:
     def add(self, call: TaskCall) -> None:
         """The call may begin as soon as there is a worker for it."""
         spec = call.spec
-        if self._runs_tiny and spec.may_be_tiny and spec.durations.tiny:
+        if self.runs_tiny and spec.may_be_tiny and spec.durations.tiny:
             self._own.tiny.append(call)
             return
-        lane = self.by_key.get(spec.executor)
+        lane = self.by_key.get(spec.lane)
         if lane is None:
-            lane = self.by_key[spec.executor] = Lane()
-        heapq.heappush(lane.ready, (-call.rank, call.index, call))
+            lane = self.by_key[spec.lane] = Lane(spec.executor)
+        heapq.heappush(lane.ready, (-(call.rank or spec.durations.mean), call.index, call))
+
+    def reorder(self) -> None:
+        """Ranks have changed: puts the ready calls in their new order."""
+        for lane in self.by_key.values():
+            lane.ready = [(-call.rank, call.index, call) for _, _, call in lane.ready]
+            heapq.heapify(lane.ready)
 
     def next(self, key: Any) -> TaskCall | None:
         """Takes out the call that a worker should begin; None where there is none for workers."""
@@ -73,6 +85,11 @@ class Lanes:
                 return call
             self._held_back.setdefault(spec, deque()).append(call)
         return None
+
+    def crowded(self, key: Any) -> bool:
+        """True where there is more than one call to choose from."""
+        lane = self.by_key.get(key)
+        return lane is not None and len(lane.ready) > 1
 
     @property
     def has_tiny(self) -> bool:

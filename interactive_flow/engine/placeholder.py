@@ -17,8 +17,9 @@ total += 1`` everybody else's ``p`` would have changed too.
 from __future__ import annotations
 
 import copy
+import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -33,7 +34,8 @@ current_workflow: ContextVar[WorkflowCall | None] = ContextVar("interactive_flow
 _wrapped: Callable[[Any], Any] = Proxy.__wrapped__.__get__
 _call: Callable[[Any], Call] = Proxy.__factory__.__get__
 
-_PROBES = ("_repr_", "_ipython_")
+_PROBES = ("_repr_", "_ipython_", "__")
+_PROBE_NAMES = frozenset({"getdoc"})
 
 
 def _quiet(placeholder: Any) -> bool:
@@ -62,13 +64,78 @@ class Placeholder(Proxy):  # type: ignore[misc]
     def __format__(self, spec: str) -> str:
         return _call(self).describe() if _quiet(self) else format(_wrapped(self), spec)
 
+    @property
+    def __wrapped__(self) -> Any:
+        self._look("__wrapped__")
+        return _wrapped(self)
+
+    @property
+    def __name__(self) -> str:
+        self._look("__name__")
+        return _wrapped(self).__name__  # type: ignore[no-any-return]
+
+    @property
+    def __dict__(self) -> Any:  # type: ignore[override]
+        self._look("__dict__")
+        return _wrapped(self).__dict__
+
     def __dir__(self) -> list[str]:
         return [] if _quiet(self) else dir(_wrapped(self))
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith(_PROBES) and _quiet(self):
-            raise AttributeError(f"{_call(self).describe()} has no {name!r} before its value is there")
+        if name.startswith(_PROBES) or name in _PROBE_NAMES:
+            self._look(name)
         return getattr(_wrapped(self), name)
+
+    # Without this the C type's own attribute look-up asks `__getattr__`, and then Python asks it again.
+    __getattribute__ = object.__getattribute__
+
+    def _look(self, name: str) -> None:
+        """Raises AttributeError for somebody who only looks, while there is no value."""
+        if _quiet(self):
+            raise AttributeError(f"{_call(self).describe()} has no {name!r} before its value is there")
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(_wrapped(self))
+
+    def __instancecheck__(self, instance: Any) -> bool:
+        return isinstance(instance, _wrapped(self))
+
+    def __subclasscheck__(self, subclass: type) -> bool:
+        return issubclass(subclass, _wrapped(self))
+
+    def __complex__(self) -> complex:
+        return complex(_wrapped(self))
+
+    def __trunc__(self) -> int:
+        return math.trunc(_wrapped(self))  # type: ignore[no-any-return]
+
+    def __floor__(self) -> int:
+        return math.floor(_wrapped(self))  # type: ignore[no-any-return]
+
+    def __ceil__(self) -> int:
+        return math.ceil(_wrapped(self))  # type: ignore[no-any-return]
+
+    def __bytes__(self) -> bytes:
+        return bytes(_wrapped(self))
+
+    def __pow__(self, other: Any, modulus: Any = None) -> Any:
+        # The C type's own power does not look behind a placeholder that is the modulus, and recurses for ever.
+        return pow(_wrapped(self), other, modulus)
+
+    def __rpow__(self, other: Any) -> Any:
+        return pow(other, _wrapped(self))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        import numpy
+
+        # Before version 2 numpy has no `copy=None`: it copies only where it must then too.
+        options: dict[str, Any] = {} if copy is None else {"copy": copy}
+        return numpy.array(_wrapped(self), dtype, **options) if options else numpy.asarray(_wrapped(self), dtype)
+
+    def __array_ufunc__(self, function: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        values = [_wrapped(x) if type(x) is Placeholder else x for x in inputs]
+        return getattr(function, method)(*values, **kwargs)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # A placeholder never leaves the process: what is stored or sent is the value.

@@ -30,14 +30,17 @@ class TaskSpec:
     executor: Any = None
     durations: Durations = field(init=False)
     """What is known of how long its calls take."""
+    lane: Any = field(init=False)
+    """What stands for the executor in a table."""
     may_be_tiny: bool = field(init=False)
     """False where a call needs somebody to watch over it, so that it cannot run where workflow code does."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "durations", durations_of(self.name))
-        object.__setattr__(
-            self, "may_be_tiny", self.executor is None and self.limit is None and self.timeout == Timeout()
-        )
+        object.__setattr__(self, "durations", durations_of(self.name, self.fn))
+        named = self.executor is None or isinstance(self.executor, str)
+        object.__setattr__(self, "lane", self.executor if named else id(self.executor))
+        plain = self.executor is None and self.limit is None and self.timeout == Timeout()
+        object.__setattr__(self, "may_be_tiny", plain)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

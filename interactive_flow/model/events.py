@@ -9,8 +9,8 @@ gets the next number.  Indexes follow the order in which calls were made, which 
 identity that is stable across replays is the path built from ``parent``, ``name`` and ``number``
 (`CallRecord.id`).
 
-Events are named tuples because a run of 100 000 calls keeps some 300 000 of them: a tuple is the smallest and the
-quickest frozen record that Python has.
+Events are named tuples because a run of 100 000 calls has some 300 000 of them: a tuple is the smallest and the
+quickest frozen record that Python has.  A run keeps them in an `interactive_flow.model.log.EventLog`.
 """
 
 from __future__ import annotations
@@ -205,3 +205,21 @@ Event: TypeAlias = (
     | WorkflowReturned
     | RunFinished
 )
+
+EVENT_TYPES = (
+    RunStarted,
+    CallScheduled,
+    CallReady,
+    CallStarted,
+    CallProgressed,
+    CallOutput,
+    CallSucceeded,
+    CallFailed,
+    AttemptFailed,
+    CallCancelled,
+    BarrierEntered,
+    BarrierLeft,
+    WorkflowReturned,
+    RunFinished,
+)
+"""All kinds of events, in an order that stored runs rely on: new ones go to the end."""

@@ -56,6 +56,13 @@ class TaskStream:
         return iter(self.original)
 
 
+def _below(stream: Any) -> Any:
+    """The stream under those of runs that are over, which somebody may have put back."""
+    while isinstance(stream, TaskStream):
+        stream = stream.original
+    return stream
+
+
 @contextmanager
 def captured_output() -> Iterator[None]:
     """Within it, what tasks print is kept with their calls; may be entered by several runs at once."""
@@ -63,8 +70,8 @@ def captured_output() -> Iterator[None]:
     with _lock:
         _users += 1
         if _users == 1:
-            sys.stdout = TaskStream(sys.stdout, "stdout")
-            sys.stderr = TaskStream(sys.stderr, "stderr")
+            sys.stdout = TaskStream(_below(sys.stdout), "stdout")
+            sys.stderr = TaskStream(_below(sys.stderr), "stderr")
     try:
         yield
     finally:

@@ -34,6 +34,13 @@ def runs_peoples_code(function: _Function) -> _Function:
     return function
 
 
+@runs_peoples_code
+def wait_for(event: threading.Event) -> None:
+    """Waits for `event`, and lets an interrupt end that."""
+    while not event.wait(threading.TIMEOUT_MAX):
+        pass
+
+
 class Interruptible(Protocol):
     """Something that wants to know of an interrupt."""
 

@@ -69,7 +69,9 @@ class Watch:
         fetch_output: asks for what running tasks have printed so far; called before each batch.
     """
 
-    def __init__(self, observers: Sequence[Observer], events: list[Event], fetch_output: Callable[[], None]) -> None:
+    def __init__(
+        self, observers: Sequence[Observer], events: Sequence[Event], fetch_output: Callable[[], None]
+    ) -> None:
         self._watching = [_Place(observer) for observer in observers]
         self._events = events
         self._fetch_output = fetch_output
@@ -92,7 +94,8 @@ class Watch:
                     place.tell(self._events)
             self._watching = [place for place in self._watching if not place.dropped]
         for place in self._watching:
-            place.tell(self._events)
+            if place.told < len(self._events):
+                place.tell(self._events)
 
 
 class _Place:
@@ -107,7 +110,7 @@ class _Place:
     def due_in(self) -> float:
         return max(self.next_time - time.monotonic(), 0.0)
 
-    def tell(self, events: list[Event]) -> None:
+    def tell(self, events: Sequence[Event]) -> None:
         batch = events[self.told :]
         self.told += len(batch)
         try:

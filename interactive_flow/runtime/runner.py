@@ -16,6 +16,7 @@ import contextvars
 import sys
 import threading
 import time
+from collections import deque
 from queue import SimpleQueue
 from typing import Any
 
@@ -30,9 +31,11 @@ from interactive_flow.model.errors import PlaceholderError, TaskCancelled, TaskE
 from interactive_flow.model.states import CallState, RunStatus
 from interactive_flow.runtime.clock import SYSTEM_CLOCK, Clock
 from interactive_flow.runtime.executors import Executor, InlineExecutor, ThreadExecutor, make_executor
-from interactive_flow.runtime.interrupts import interrupts_noted_by
+from interactive_flow.runtime.interrupts import interrupts_noted_by, wait_for
 from interactive_flow.runtime.sites import calling_site, site_of
 from interactive_flow.runtime.worker import Failure, run_task
+
+_NO_KWARGS: dict[str, Any] = {}
 
 
 class _Lane:
@@ -59,6 +62,42 @@ class _Waiter:
         self.event.set()
 
 
+class _Elsewhere:
+    """Workflow code that waits for a call of another run."""
+
+    __slots__ = ("runner", "state", "workflow")
+
+    def __init__(self, runner: Runner, workflow: WorkflowCall) -> None:
+        self.runner, self.workflow = runner, workflow
+        self.state = CallState.RUNNING
+
+    def arrived(self, done: Call) -> None:
+        self.runner.arrived_from_elsewhere(self.workflow, done)
+
+
+class _Deputy:
+    """Stands in for the runner's thread when a call that should have been tiny is not.
+
+    As long as the runner's thread is in a task's code it looks neither at the time nor at anything else; a thread that
+    looks in a few hundred times a second while that is so costs next to nothing, and takes over after a few
+    milliseconds.
+    """
+
+    _INTERVAL = 0.004
+
+    def __init__(self, runner: Runner) -> None:
+        self.over = threading.Event()
+        threading.Thread(target=self._watch, args=(runner,), daemon=True, name="iflow-deputy").start()
+
+    def _watch(self, runner: Runner) -> None:
+        seen: Job | None = None
+        while not self.over.wait(self._INTERVAL):
+            job = runner.tiny_job
+            if job is not None and job is seen:
+                runner.stand_in()
+            seen = job
+
+
 class Runner:
     """One run in the making.
 
@@ -81,7 +120,7 @@ class Runner:
         self.echo = echo
         self._t0 = self.clock.now()
         self.engine = Engine(
-            lambda now=self.clock.now, t0=self._t0: now() - t0,  # type: ignore[misc]
+            self.seconds,
             self,
             run=run,
             workers=own.executor.capacity,
@@ -94,6 +133,14 @@ class Runner:
         self._asleep_until: float | None = None  # None: awake; infinity: until something happens
         self._cancel_reason: str | None = None
         self._thread: int | None = None
+        self._tiny_job: Job | None = None
+        self._deputy: _Deputy | None = None
+        self._from_elsewhere: deque[tuple[WorkflowCall, Call]] = deque()
+        self._waits_elsewhere = 0
+
+    def seconds(self) -> float:
+        """Seconds since the start of the run."""
+        return self.clock.now() - self._t0
 
     # -- the runner's thread --------------------------------------------------------------------------------------
 
@@ -124,10 +171,15 @@ class Runner:
                 fiber.close()
             for lane in self._lanes.values():
                 lane.executor.close()
+            if self._deputy is not None:
+                self._deputy.over.set()
+        if self.interrupted:
+            raise KeyboardInterrupt
 
     def _drive(self, spec: WorkflowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         engine = self.engine
         self._context = contextvars.copy_context()
+        self._t0 = self.clock.now()
         with self.lock:
             engine.start(spec, args, kwargs)
         for lane in self._lanes.values():
@@ -139,6 +191,9 @@ class Runner:
                 engine.fire_timers()
                 if self._cancel_reason is not None:
                     engine.cancel(self._cancel_reason)
+                while self._from_elsewhere:
+                    self._waits_elsewhere -= 1
+                    engine.workflow_heard(*self._from_elsewhere.popleft())
                 self._react()
                 fibers, engine.discarded = engine.discarded, []
                 workflow = engine.runnable.popleft() if engine.runnable else None
@@ -178,21 +233,55 @@ class Runner:
     def _run_tiny(self) -> bool:
         """Runs tiny calls here until there is workflow code to advance; True where there was one to run."""
         now, t0, engine = self.clock.now, self._t0, self.engine
+        if not engine.lanes.has_tiny:
+            return False
         with self.lock:
-            job = engine.start_tiny()
+            job = self._start_tiny()
         if job is None:
             return False
+        if self._deputy is None:
+            self._deputy = _Deputy(self)
         while job is not None:
+            self._tiny_job = job
             started = now()
             outcome = run_task(job, self, self._context)
             finished = now()
             with self.lock:
+                self._tiny_job = None
                 if not job.abandoned:
+                    job.lane.free += 1
                     self._report(job, outcome, started - t0, finished - t0, "runner")
                 self._react()
                 idle = not engine.runnable and engine.status is RunStatus.RUNNING and self._cancel_reason is None
-                job = engine.start_tiny() if idle and not self.interrupted else None
+                job = self._start_tiny() if idle and not self.interrupted else None
         return True
+
+    def _start_tiny(self) -> Job | None:
+        """The next tiny call, which takes the place of a worker like any other; None where there is none."""
+        lane = self._lanes[None]
+        if lane.free <= 0:
+            self.engine.lanes.hand_over()
+            return None
+        job = self.engine.start_tiny()
+        if job is not None:
+            job.lane = lane
+            lane.free -= 1
+        return job
+
+    def stand_in(self) -> None:
+        """For the deputy: does what the runner's thread does for others."""
+        with self.lock:
+            engine = self.engine
+            engine.lanes.hand_over()
+            engine.fire_timers()
+            if self._cancel_reason is not None:
+                engine.cancel(self._cancel_reason)
+            self._react()
+
+    @property
+    def tiny_job(self) -> Job | None:
+        """The tiny call that the runner's thread is running now."""
+        return self._tiny_job
 
     def _run_inline(self) -> bool:
         return any(executor.run_pending() for executor in self._inline_executors())
@@ -202,8 +291,9 @@ class Runner:
 
     def _sleep(self) -> None:
         with self.lock:
-            self.engine.check_stalled()
             engine = self.engine
+            if not self._waits_elsewhere:
+                engine.check_stalled()
             busy = engine.runnable or engine.lanes.has_tiny or engine.status is not RunStatus.RUNNING
             if busy or self._cancel_reason is not None or any(e.pending for e in self._inline_executors()):
                 return
@@ -222,8 +312,8 @@ class Runner:
         engine = self.engine
         if engine.abandoned:
             for job in engine.abandoned:
-                if job.lane is not None:
-                    job.lane.free += 1
+                job.lane.free += 1
+                if job is not self._tiny_job:
                     job.lane.executor.cancel(job)
             engine.abandoned.clear()
         for key, waiting in engine.lanes.by_key.items():
@@ -256,7 +346,8 @@ class Runner:
             self._signal.put(None)
 
     def _open_lane(self, key: Any) -> _Lane:
-        lane = self._lanes[key] = _Lane(key, make_executor(key, self._max_workers))
+        given = self.engine.lanes.by_key[key].executor
+        lane = self._lanes[key] = _Lane(key, make_executor(given, self._max_workers))
         self._context.copy().run(lane.executor.open, self)
         return lane
 
@@ -266,7 +357,7 @@ class Runner:
         self, scope: WorkflowCall, spec: TaskSpec | WorkflowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Placeholder:
         """Workflow code calls a task or a sub-workflow; its placeholder."""
-        args, kwargs, deps = gather(args, kwargs)
+        args, kwargs, deps = gather(args, kwargs or _NO_KWARGS)
         if deps:
             args, kwargs, deps = self._own(args, kwargs, deps)
         site = site_of(sys._getframe(2))
@@ -335,15 +426,41 @@ class Runner:
         """
         if not call.done:
             workflow = current_workflow.get()
-            if workflow is not None and workflow.engine is self.engine:
+            # A thread that was handed the workflow's context is not the workflow's code, and cannot be parked.
+            if workflow is None or workflow.engine.driver.thread != threading.get_ident():
+                self._wait_outside(call)
+            elif workflow.engine is self.engine:
                 self._barrier(workflow, call)
             else:
-                self._wait_outside(call)
+                workflow.engine.driver.wait_elsewhere(workflow, call)
         if call.failed:
             error: BaseException = call.outcome
             error.observed = True  # type: ignore[attr-defined]
             raise error.with_traceback(None)
         return call.outcome
+
+    def force_all(self, calls: tuple[Call, ...]) -> None:
+        """Waits until all of `calls` have finished, or one of them has failed.
+
+        Raises:
+            TaskError: a call failed: the error that is the earliest.
+        """
+        workflow = current_workflow.get()
+        here = workflow is not None and workflow.engine is self.engine and self._thread == threading.get_ident()
+        if here and all(call.engine is self.engine for call in calls):
+            assert workflow is not None
+            with self.lock:
+                self._check(workflow)
+                blocked = self.engine.block_on_all(workflow, calls, calling_site(workflow.spec.file))
+            if blocked:
+                assert workflow.fiber is not None
+                workflow.fiber.suspend()
+            lost = self.engine.first_lost(calls)
+            if lost is not None:
+                self.force(lost)
+        else:
+            for call in calls:
+                call()
 
     def _barrier(self, workflow: WorkflowCall, call: Call) -> None:
         with self.lock:
@@ -357,6 +474,36 @@ class Runner:
         if self.interrupted:
             raise KeyboardInterrupt
 
+    @property
+    def thread(self) -> int | None:
+        """The identifier of the runner's thread."""
+        return self._thread
+
+    def wait_elsewhere(self, workflow: WorkflowCall, call: Call) -> None:
+        """Parks workflow code of this run until a call of another run has finished."""
+        with self.lock:
+            self._check(workflow)
+            workflow.blocked_on = call
+            self._waits_elsewhere += 1
+        # Not with the lock held: the other run's lock is taken here, and in its thread these two the other way round.
+        call.engine.driver.tell(call, _Elsewhere(self, workflow))
+        fiber = workflow.fiber
+        assert fiber is not None
+        fiber.suspend()
+
+    def tell(self, call: Call, listener: Any) -> None:
+        """Has `listener` told when `call` finishes, at once if it has."""
+        with self.lock:
+            if not call.done:
+                call.tell(listener)
+                return
+        listener.arrived(call)
+
+    def arrived_from_elsewhere(self, workflow: WorkflowCall, call: Call) -> None:
+        """A call of another run has finished; in that run's thread, with that run's lock held."""
+        self._from_elsewhere.append((workflow, call))
+        self._signal.put(None)
+
     def _wait_outside(self, call: Call) -> None:
         if threading.get_ident() == self._thread:
             raise PlaceholderError(
@@ -364,12 +511,8 @@ class Runner:
                 f"so it could never come; use it inside the workflow, or pass it to a task"
             )
         waiter = _Waiter()
-        with self.lock:
-            if call.done:
-                return
-            assert call.dependents is not None
-            call.dependents.append(waiter)  # type: ignore[arg-type]
-        waiter.event.wait()
+        self.tell(call, waiter)
+        wait_for(waiter.event)
 
     # -- what executors report (in any thread) --------------------------------------------------------------------
 

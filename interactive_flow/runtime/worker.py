@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from types import CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from interactive_flow.engine.placeholder import current_workflow
+from interactive_flow.engine.placeholder import Placeholder, call_of, current_workflow
 
 if TYPE_CHECKING:
     from interactive_flow.engine.calls import Job
@@ -50,7 +50,9 @@ def _run(job: Job, port: Port) -> Any:
         args, kwargs = call.engine.arguments(call)
         value = call.spec.fn(*args, **kwargs)
         kind = type(value)
-        return finished_value(value) if kind is CoroutineType or kind is GeneratorType else value
+        if kind is CoroutineType or kind is GeneratorType:
+            return finished_value(value)
+        return call_of(value)() if kind is Placeholder else value
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
             raise  # it is meant for the run
