@@ -1,14 +1,14 @@
 """Plain single-threaded Python becomes a concurrent, live workflow.
 
-    >>> import interactive_flow as iflow
-    >>> @iflow.task
-    ... def square(x):
-    ...     return x * x
-    >>> @iflow.flow
-    ... def total(xs):
-    ...     return sum(square(x) for x in xs)
-    >>> total.run([1, 2, 3])
-    14
+>>> import interactive_flow as iflow
+>>> @iflow.task
+... def square(x):
+...     return x * x
+>>> @iflow.flow
+... def total(xs):
+...     return sum(square(x) for x in xs)
+>>> total.run([1, 2, 3])
+14
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ total += 1`` everybody else's ``p`` would have changed too.
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 import operator
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ _wrapped: Callable[[Any], Any] = Proxy.__wrapped__.__get__
 _call: Callable[[Any], Call] = Proxy.__factory__.__get__
 
 _PROBES = ("_repr_", "_ipython_", "__")
+_ANY_SIGNATURE = inspect.signature(lambda *args, **kwargs: None)
 _PROBE_NAMES = frozenset({"getdoc"})
 
 
@@ -75,6 +77,11 @@ class Placeholder(Proxy):  # type: ignore[misc]
         return _wrapped(self).__name__  # type: ignore[no-any-return]
 
     @property
+    def __qualname__(self) -> str:
+        self._look("__qualname__")
+        return _wrapped(self).__qualname__  # type: ignore[no-any-return]
+
+    @property
     def __dict__(self) -> Any:  # type: ignore[override]
         self._look("__dict__")
         return _wrapped(self).__dict__
@@ -83,6 +90,8 @@ class Placeholder(Proxy):  # type: ignore[misc]
         return [] if _quiet(self) else dir(_wrapped(self))
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__signature__" and _quiet(self):
+            return _ANY_SIGNATURE  # else `inspect.signature` goes on to compare the placeholder with this and that
         if name.startswith(_PROBES) or name in _PROBE_NAMES:
             self._look(name)
         return getattr(_wrapped(self), name)
@@ -121,7 +130,9 @@ class Placeholder(Proxy):  # type: ignore[misc]
 
     def __pow__(self, other: Any, modulus: Any = None) -> Any:
         # The C type's own power does not look behind a placeholder that is the modulus, and recurses for ever.
-        return pow(_wrapped(self), other, modulus)
+        if modulus is None:
+            return pow(_wrapped(self), other)
+        return pow(_wrapped(self), *(_wrapped(x) if type(x) is Placeholder else x for x in (other, modulus)))
 
     def __rpow__(self, other: Any) -> Any:
         return pow(other, _wrapped(self))

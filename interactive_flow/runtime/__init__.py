@@ -7,7 +7,10 @@ module             holds
 `executors`        who runs tasks: the protocol, threads, inline
 `worker`           what is around a task while it runs: its job, heartbeats, captured output
 `capture`          sending what tasks print to their own records
-`runner`           drives one run: engine, executors, workflow code, interrupts
+`runner`           drives one run: engine, executors, workflow code
+`code_side`        what workflow code and placeholders ask of a run
+`deputy`           stands in for the runner's thread when a call is longer than thought
+`interrupts`       Ctrl-C and the stop button, at places where they do no harm
 `run`              the handle that people hold
 `observers`        who watches a run, and how often they are told
 `sites`            lines of people's code, and which notebook cell they stand in

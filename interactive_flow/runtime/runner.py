@@ -13,29 +13,23 @@ The lock is held for a few microseconds at a time, and never while somebody's co
 from __future__ import annotations
 
 import contextvars
-import sys
 import threading
 import time
-from collections import deque
-from queue import SimpleQueue
 from typing import Any
 
-from interactive_flow.engine.calls import Call, Job, Scope, WorkflowCall
-from interactive_flow.engine.combinators import FinishOrder, First, Item, ParallelReduce
-from interactive_flow.engine.containers import gather, replace_calls
+from interactive_flow.engine.calls import Job, WorkflowCall
+from interactive_flow.engine.containers import gather
 from interactive_flow.engine.engine import Engine
 from interactive_flow.engine.fibers import Raised, Returned
-from interactive_flow.engine.placeholder import Placeholder, call_of, current_workflow, is_placeholder
-from interactive_flow.engine.spec import TaskSpec, WorkflowSpec
-from interactive_flow.model.errors import PlaceholderError, TaskCancelled, TaskError
+from interactive_flow.engine.spec import WorkflowSpec
+from interactive_flow.model.errors import TaskError
 from interactive_flow.model.states import CallState, RunStatus
 from interactive_flow.runtime.clock import SYSTEM_CLOCK, Clock
+from interactive_flow.runtime.code_side import CodeSide
+from interactive_flow.runtime.deputy import Deputy
 from interactive_flow.runtime.executors import Executor, InlineExecutor, ThreadExecutor, make_executor
-from interactive_flow.runtime.interrupts import interrupts_noted_by, wait_for
-from interactive_flow.runtime.sites import calling_site, site_of
+from interactive_flow.runtime.interrupts import interrupts_noted_by
 from interactive_flow.runtime.worker import Failure, run_task
-
-_NO_KWARGS: dict[str, Any] = {}
 
 
 class _Lane:
@@ -49,56 +43,7 @@ class _Lane:
         self.free = executor.capacity
 
 
-class _Waiter:
-    """A thread outside the workflow that waits for a call; told like any node that depends on it."""
-
-    __slots__ = ("event", "state")
-
-    def __init__(self) -> None:
-        self.event = threading.Event()
-        self.state = CallState.RUNNING
-
-    def arrived(self, done: Call) -> None:
-        self.event.set()
-
-
-class _Elsewhere:
-    """Workflow code that waits for a call of another run."""
-
-    __slots__ = ("runner", "state", "workflow")
-
-    def __init__(self, runner: Runner, workflow: WorkflowCall) -> None:
-        self.runner, self.workflow = runner, workflow
-        self.state = CallState.RUNNING
-
-    def arrived(self, done: Call) -> None:
-        self.runner.arrived_from_elsewhere(self.workflow, done)
-
-
-class _Deputy:
-    """Stands in for the runner's thread when a call that should have been tiny is not.
-
-    As long as the runner's thread is in a task's code it looks neither at the time nor at anything else; a thread that
-    looks in a few hundred times a second while that is so costs next to nothing, and takes over after a few
-    milliseconds.
-    """
-
-    _INTERVAL = 0.004
-
-    def __init__(self, runner: Runner) -> None:
-        self.over = threading.Event()
-        threading.Thread(target=self._watch, args=(runner,), daemon=True, name="iflow-deputy").start()
-
-    def _watch(self, runner: Runner) -> None:
-        seen: Job | None = None
-        while not self.over.wait(self._INTERVAL):
-            job = runner.tiny_job
-            if job is not None and job is seen:
-                runner.stand_in()
-            seen = job
-
-
-class Runner:
+class Runner(CodeSide):
     """One run in the making.
 
     Args:
@@ -106,13 +51,10 @@ class Runner:
         executor: as in ``wf.options(executor=…)``.
         max_workers: as in ``wf.options(max_workers=…)``.
         echo: whether what tasks print also goes where it would have gone without the run.
-
-    Attributes:
-        engine: the graph.
-        interrupted: set by an interrupt that came at a bad moment; raised at the next good one.
     """
 
     def __init__(self, run: str, executor: Any = None, max_workers: int | None = None, echo: bool = True) -> None:
+        super().__init__()
         self._max_workers = max_workers
         own = _Lane(None, make_executor(executor, max_workers))
         self._lanes: dict[Any, _Lane] = {None: own}
@@ -127,16 +69,10 @@ class Runner:
             wall=time.time(),
             runs_tiny=isinstance(own.executor, ThreadExecutor),
         )
-        self.lock = threading.Lock()
-        self.interrupted = False
-        self._signal: SimpleQueue[None] = SimpleQueue()
         self._asleep_until: float | None = None  # None: awake; infinity: until something happens
         self._cancel_reason: str | None = None
-        self._thread: int | None = None
         self._tiny_job: Job | None = None
-        self._deputy: _Deputy | None = None
-        self._from_elsewhere: deque[tuple[WorkflowCall, Call]] = deque()
-        self._waits_elsewhere = 0
+        self._deputy: Deputy | None = None
 
     def seconds(self) -> float:
         """Seconds since the start of the run."""
@@ -150,7 +86,7 @@ class Runner:
         Raises:
             KeyboardInterrupt: Ctrl-C or the stop button; the run is cancelled, and what finished is kept.
         """
-        self._thread = threading.get_ident()
+        self.thread = threading.get_ident()
         try:
             with interrupts_noted_by(self):
                 try:
@@ -191,9 +127,7 @@ class Runner:
                 engine.fire_timers()
                 if self._cancel_reason is not None:
                     engine.cancel(self._cancel_reason)
-                while self._from_elsewhere:
-                    self._waits_elsewhere -= 1
-                    engine.workflow_heard(*self._from_elsewhere.popleft())
+                self._hear_from_elsewhere()
                 self._react()
                 fibers, engine.discarded = engine.discarded, []
                 workflow = engine.runnable.popleft() if engine.runnable else None
@@ -223,7 +157,7 @@ class Runner:
         if isinstance(result, Raised):
             return result
         try:
-            (value,), _, _ = self._own((result.value,), {}, gather((result.value,), {})[2])
+            (value,), _, _ = self.own((result.value,), {}, gather((result.value,), {})[2])
         except ValueError:
             return result  # a container that contains itself; the engine says so
         except TaskError as error:
@@ -240,7 +174,7 @@ class Runner:
         if job is None:
             return False
         if self._deputy is None:
-            self._deputy = _Deputy(self)
+            self._deputy = Deputy(self)
         while job is not None:
             self._tiny_job = job
             started = now()
@@ -350,169 +284,6 @@ class Runner:
         lane = self._lanes[key] = _Lane(key, make_executor(given, self._max_workers))
         self._context.copy().run(lane.executor.open, self)
         return lane
-
-    # -- what workflow code does (in the runner's thread) ---------------------------------------------------------
-
-    def call(
-        self, scope: WorkflowCall, spec: TaskSpec | WorkflowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Placeholder:
-        """Workflow code calls a task or a sub-workflow; its placeholder."""
-        args, kwargs, deps = gather(args, kwargs or _NO_KWARGS)
-        if deps:
-            args, kwargs, deps = self._own(args, kwargs, deps)
-        site = site_of(sys._getframe(2))
-        with self.lock:
-            self._check(scope)
-            call = self.engine.call(scope, spec, args, kwargs, deps, site)
-            self._react()
-        if self.interrupted:
-            raise KeyboardInterrupt
-        return Placeholder(call)
-
-    def _own(self, args: Any, kwargs: Any, deps: tuple[Call, ...]) -> tuple[Any, Any, tuple[Call, ...]]:
-        """The same, with the placeholders of other runs replaced by their values."""
-        foreign = [dep for dep in deps if dep.engine is not self.engine]
-        if not foreign:
-            return args, kwargs, deps
-        values = {dep: dep() for dep in foreign}
-        return (
-            replace_calls(args, values),
-            replace_calls(kwargs, values),
-            tuple(dep for dep in deps if dep.engine is self.engine),
-        )
-
-    def first(self, scope: WorkflowCall, placeholders: list[Placeholder]) -> Placeholder:
-        """The node for ``first``."""
-        deps = tuple(map(call_of, placeholders))
-        with self.lock:
-            self._check(scope)
-            return Placeholder(First.make(self.engine, scope, deps, calling_site(scope.spec.file)))
-
-    def finish_order(self, scope: WorkflowCall, placeholders: list[Placeholder]) -> FinishOrder:
-        """The node for ``finish_order``."""
-        deps = tuple(map(call_of, placeholders))
-        with self.lock:
-            self._check(scope)
-            return FinishOrder.make(self.engine, scope, deps, calling_site(scope.spec.file))
-
-    def next_item(self, scope: WorkflowCall, node: FinishOrder) -> Placeholder:
-        """The node for the next item of ``finish_order``."""
-        with self.lock:
-            self._check(scope)
-            item: Item = node.next_item(calling_site(scope.spec.file))
-            return Placeholder(item)
-
-    def parallel_reduce(self, scope: WorkflowCall, spec: TaskSpec | WorkflowSpec, elements: list[Any]) -> Placeholder:
-        """The node for ``parallel_reduce`` over at least two elements."""
-        plain = [x for x in elements if not is_placeholder(x)]
-        deps = tuple(call_of(x) for x in elements if is_placeholder(x))
-        with self.lock:
-            self._check(scope)
-            site = calling_site(scope.spec.file)
-            node = ParallelReduce.make(self.engine, scope, spec, plain, deps, site)
-            self._react()
-        return Placeholder(node)
-
-    def _check(self, scope: Scope) -> None:
-        if scope.state is not CallState.RUNNING:
-            raise TaskCancelled(f"{scope.spec.name} is {scope.state}, so it cannot make any more calls")
-
-    def force(self, call: Call) -> Any:
-        """The value behind a placeholder: parks the workflow's code, or blocks an ordinary thread, until it is there.
-
-        Raises:
-            TaskError: the call failed.
-            PlaceholderError: the value cannot come while this thread waits for it.
-        """
-        if not call.done:
-            workflow = current_workflow.get()
-            # A thread that was handed the workflow's context is not the workflow's code, and cannot be parked.
-            if workflow is None or workflow.engine.driver.thread != threading.get_ident():
-                self._wait_outside(call)
-            elif workflow.engine is self.engine:
-                self._barrier(workflow, call)
-            else:
-                workflow.engine.driver.wait_elsewhere(workflow, call)
-        if call.failed:
-            error: BaseException = call.outcome
-            error.observed = True  # type: ignore[attr-defined]
-            raise error.with_traceback(None)
-        return call.outcome
-
-    def force_all(self, calls: tuple[Call, ...]) -> None:
-        """Waits until all of `calls` have finished, or one of them has failed.
-
-        Raises:
-            TaskError: a call failed: the error that is the earliest.
-        """
-        workflow = current_workflow.get()
-        here = workflow is not None and workflow.engine is self.engine and self._thread == threading.get_ident()
-        if here and all(call.engine is self.engine for call in calls):
-            assert workflow is not None
-            with self.lock:
-                self._check(workflow)
-                blocked = self.engine.block_on_all(workflow, calls, calling_site(workflow.spec.file))
-            if blocked:
-                assert workflow.fiber is not None
-                workflow.fiber.suspend()
-            lost = self.engine.first_lost(calls)
-            if lost is not None:
-                self.force(lost)
-        else:
-            for call in calls:
-                call()
-
-    def _barrier(self, workflow: WorkflowCall, call: Call) -> None:
-        with self.lock:
-            self._check(workflow)
-            if call.done:
-                return
-            self.engine.block(workflow, call, calling_site(workflow.spec.file))
-        fiber = workflow.fiber
-        assert fiber is not None
-        fiber.suspend()
-        if self.interrupted:
-            raise KeyboardInterrupt
-
-    @property
-    def thread(self) -> int | None:
-        """The identifier of the runner's thread."""
-        return self._thread
-
-    def wait_elsewhere(self, workflow: WorkflowCall, call: Call) -> None:
-        """Parks workflow code of this run until a call of another run has finished."""
-        with self.lock:
-            self._check(workflow)
-            workflow.blocked_on = call
-            self._waits_elsewhere += 1
-        # Not with the lock held: the other run's lock is taken here, and in its thread these two the other way round.
-        call.engine.driver.tell(call, _Elsewhere(self, workflow))
-        fiber = workflow.fiber
-        assert fiber is not None
-        fiber.suspend()
-
-    def tell(self, call: Call, listener: Any) -> None:
-        """Has `listener` told when `call` finishes, at once if it has."""
-        with self.lock:
-            if not call.done:
-                call.tell(listener)
-                return
-        listener.arrived(call)
-
-    def arrived_from_elsewhere(self, workflow: WorkflowCall, call: Call) -> None:
-        """A call of another run has finished; in that run's thread, with that run's lock held."""
-        self._from_elsewhere.append((workflow, call))
-        self._signal.put(None)
-
-    def _wait_outside(self, call: Call) -> None:
-        if threading.get_ident() == self._thread:
-            raise PlaceholderError(
-                f"the value of {call.id} was asked for in the thread that drives its run, outside the workflow's code, "
-                f"so it could never come; use it inside the workflow, or pass it to a task"
-            )
-        waiter = _Waiter()
-        self.tell(call, waiter)
-        wait_for(waiter.event)
 
     # -- what executors report (in any thread) --------------------------------------------------------------------
 

@@ -1,0 +1,244 @@
+"""What workflow code and placeholders ask of a run: making calls, and waiting for values.
+
+Everything here happens on the side of people's code: in the runner's thread while it runs workflow code, or in a
+thread that holds a placeholder.  How waiting is done depends on who waits:
+
+- workflow code of the same run is parked in its fiber, and the runner goes on with something else;
+- workflow code of another run is parked likewise, and woken when the news has come over;
+- any other thread simply blocks.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from abc import ABC, abstractmethod
+from collections import deque
+from queue import SimpleQueue
+from typing import Any
+
+from interactive_flow.engine.calls import Call, Scope, WorkflowCall
+from interactive_flow.engine.combinators import FinishOrder, First, Item, ParallelReduce
+from interactive_flow.engine.containers import gather, replace_calls
+from interactive_flow.engine.engine import Engine
+from interactive_flow.engine.placeholder import Placeholder, call_of, current_workflow, is_placeholder
+from interactive_flow.engine.spec import TaskSpec, WorkflowSpec
+from interactive_flow.model.errors import PlaceholderError, TaskCancelled
+from interactive_flow.model.states import CallState
+from interactive_flow.runtime.interrupts import wait_for
+from interactive_flow.runtime.sites import calling_site, site_of
+
+_NO_KWARGS: dict[str, Any] = {}
+
+
+class _Waiter:
+    """A thread outside the workflow that waits for a call; told like any node that depends on it."""
+
+    __slots__ = ("event", "state")
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.state = CallState.RUNNING
+
+    def arrived(self, done: Call) -> None:
+        self.event.set()
+
+
+class _Elsewhere:
+    """Workflow code that waits for a call of another run."""
+
+    __slots__ = ("runner", "state", "workflow")
+
+    def __init__(self, runner: CodeSide, workflow: WorkflowCall) -> None:
+        self.runner, self.workflow = runner, workflow
+        self.state = CallState.RUNNING
+
+    def arrived(self, done: Call) -> None:
+        self.runner.arrived_from_elsewhere(self.workflow, done)
+
+
+class CodeSide(ABC):
+    """The part of a `Runner` that workflow code talks to.
+
+    Attributes:
+        engine: the graph.
+        lock: whoever holds it may drive the engine.
+        interrupted: set by an interrupt that came at a bad moment; raised at the next good one.
+        thread: the identifier of the thread that runs the workflow's code, once there is one.
+    """
+
+    engine: Engine
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.interrupted = False
+        self.thread: int | None = None
+        self._signal: SimpleQueue[None] = SimpleQueue()
+        self._from_elsewhere: deque[tuple[WorkflowCall, Call]] = deque()
+        self._waits_elsewhere = 0
+
+    @abstractmethod
+    def _react(self) -> None:
+        """Does what the engine left to do; with the lock held."""
+
+    def call(
+        self, scope: WorkflowCall, spec: TaskSpec | WorkflowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Placeholder:
+        """Workflow code calls a task or a sub-workflow; its placeholder."""
+        args, kwargs, deps = gather(args, kwargs or _NO_KWARGS)
+        if deps:
+            args, kwargs, deps = self.own(args, kwargs, deps)
+        site = site_of(sys._getframe(2))
+        with self.lock:
+            self._check(scope)
+            call = self.engine.call(scope, spec, args, kwargs, deps, site)
+            self._react()
+        if self.interrupted:
+            raise KeyboardInterrupt
+        return Placeholder(call)
+
+    def own(self, args: Any, kwargs: Any, deps: tuple[Call, ...]) -> tuple[Any, Any, tuple[Call, ...]]:
+        """The same, with the placeholders of other runs replaced by their values."""
+        foreign = [dep for dep in deps if dep.engine is not self.engine]
+        if not foreign:
+            return args, kwargs, deps
+        values = {dep: dep() for dep in foreign}
+        return (
+            replace_calls(args, values),
+            replace_calls(kwargs, values),
+            tuple(dep for dep in deps if dep.engine is self.engine),
+        )
+
+    def first(self, scope: WorkflowCall, placeholders: list[Placeholder]) -> Placeholder:
+        """The node for ``first``."""
+        deps = tuple(map(call_of, placeholders))
+        with self.lock:
+            self._check(scope)
+            return Placeholder(First.make(self.engine, scope, deps, calling_site(scope.spec.file)))
+
+    def finish_order(self, scope: WorkflowCall, placeholders: list[Placeholder]) -> FinishOrder:
+        """The node for ``finish_order``."""
+        deps = tuple(map(call_of, placeholders))
+        with self.lock:
+            self._check(scope)
+            return FinishOrder.make(self.engine, scope, deps, calling_site(scope.spec.file))
+
+    def next_item(self, scope: WorkflowCall, node: FinishOrder) -> Placeholder:
+        """The node for the next item of ``finish_order``."""
+        with self.lock:
+            self._check(scope)
+            item: Item = node.next_item(calling_site(scope.spec.file))
+            return Placeholder(item)
+
+    def parallel_reduce(self, scope: WorkflowCall, spec: TaskSpec | WorkflowSpec, elements: list[Any]) -> Placeholder:
+        """The node for ``parallel_reduce`` over at least two elements."""
+        plain = [x for x in elements if not is_placeholder(x)]
+        deps = tuple(call_of(x) for x in elements if is_placeholder(x))
+        with self.lock:
+            self._check(scope)
+            site = calling_site(scope.spec.file)
+            node = ParallelReduce.make(self.engine, scope, spec, plain, deps, site)
+            self._react()
+        return Placeholder(node)
+
+    def _check(self, scope: Scope) -> None:
+        if scope.state is not CallState.RUNNING:
+            raise TaskCancelled(f"{scope.spec.name} is {scope.state}, so it cannot make any more calls")
+
+    def force(self, call: Call) -> Any:
+        """The value behind a placeholder: parks the workflow's code, or blocks an ordinary thread, until it is there.
+
+        Raises:
+            TaskError: the call failed.
+            PlaceholderError: the value cannot come while this thread waits for it.
+        """
+        if not call.done:
+            workflow = current_workflow.get()
+            # A thread that was handed the workflow's context is not the workflow's code, and cannot be parked.
+            if workflow is None or workflow.engine.driver.thread != threading.get_ident():
+                self._wait_outside(call)
+            elif workflow.engine is self.engine:
+                self._barrier(workflow, call)
+            else:
+                workflow.engine.driver.wait_elsewhere(workflow, call)
+        if call.failed:
+            error: BaseException = call.outcome
+            error.observed = True  # type: ignore[attr-defined]
+            raise error.with_traceback(None)
+        return call.outcome
+
+    def force_all(self, calls: tuple[Call, ...]) -> None:
+        """Waits until all of `calls` have finished, or one of them has failed.
+
+        Raises:
+            TaskError: a call failed: the error that is the earliest.
+        """
+        workflow = current_workflow.get()
+        here = workflow is not None and workflow.engine is self.engine and self.thread == threading.get_ident()
+        if here and all(call.engine is self.engine for call in calls):
+            assert workflow is not None
+            with self.lock:
+                self._check(workflow)
+                blocked = self.engine.block_on_all(workflow, calls, calling_site(workflow.spec.file))
+            if blocked:
+                assert workflow.fiber is not None
+                workflow.fiber.suspend()
+            lost = self.engine.first_lost(calls)
+            if lost is not None:
+                self.force(lost)
+        else:
+            for call in calls:
+                call()
+
+    def _barrier(self, workflow: WorkflowCall, call: Call) -> None:
+        with self.lock:
+            self._check(workflow)
+            if call.done:
+                return
+            self.engine.block(workflow, call, calling_site(workflow.spec.file))
+        fiber = workflow.fiber
+        assert fiber is not None
+        fiber.suspend()
+        if self.interrupted:
+            raise KeyboardInterrupt
+
+    def wait_elsewhere(self, workflow: WorkflowCall, call: Call) -> None:
+        """Parks workflow code of this run until a call of another run has finished."""
+        with self.lock:
+            self._check(workflow)
+            workflow.blocked_on = call
+            self._waits_elsewhere += 1
+        # Not with the lock held: the other run's lock is taken here, and in its thread these two the other way round.
+        call.engine.driver.tell(call, _Elsewhere(self, workflow))
+        fiber = workflow.fiber
+        assert fiber is not None
+        fiber.suspend()
+
+    def tell(self, call: Call, listener: Any) -> None:
+        """Has `listener` told when `call` finishes, at once if it has."""
+        with self.lock:
+            if not call.done:
+                call.tell(listener)
+                return
+        listener.arrived(call)
+
+    def arrived_from_elsewhere(self, workflow: WorkflowCall, call: Call) -> None:
+        """A call of another run has finished; in that run's thread, with that run's lock held."""
+        self._from_elsewhere.append((workflow, call))
+        self._signal.put(None)
+
+    def _wait_outside(self, call: Call) -> None:
+        if threading.get_ident() == self.thread:
+            raise PlaceholderError(
+                f"the value of {call.id} was asked for in the thread that drives its run, outside the workflow's code, "
+                f"so it could never come; use it inside the workflow, or pass it to a task"
+            )
+        waiter = _Waiter()
+        self.tell(call, waiter)
+        wait_for(waiter.event)
+
+    def _hear_from_elsewhere(self) -> None:
+        """Goes on with what waited for other runs; with the lock held."""
+        while self._from_elsewhere:
+            self._waits_elsewhere -= 1
+            self.engine.workflow_heard(*self._from_elsewhere.popleft())
