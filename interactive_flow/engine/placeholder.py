@@ -77,11 +77,6 @@ class Placeholder(Proxy):  # type: ignore[misc]
         return _wrapped(self).__name__  # type: ignore[no-any-return]
 
     @property
-    def __qualname__(self) -> str:
-        self._look("__qualname__")
-        return _wrapped(self).__qualname__  # type: ignore[no-any-return]
-
-    @property
     def __dict__(self) -> Any:  # type: ignore[override]
         self._look("__dict__")
         return _wrapped(self).__dict__
