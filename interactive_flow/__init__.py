@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from interactive_flow.authoring.combinators import finish_order, first, parallel_reduce, wait
+from interactive_flow.authoring.combinators import concurrently, finish_order, first, parallel_reduce, restart, wait
 from interactive_flow.authoring.options import configure
 from interactive_flow.authoring.task import Task, task
 from interactive_flow.authoring.workflow import Workflow, flow, workflow
@@ -31,7 +31,7 @@ from interactive_flow.model.errors import (
 from interactive_flow.model.policies import Retry, Timeout
 from interactive_flow.model.record import CallRecord
 from interactive_flow.runtime.run import Run, last_run
-from interactive_flow.runtime.worker import heartbeat, track
+from interactive_flow.runtime.worker import heartbeat, last_heartbeat, track
 
 __version__ = "0.1.0"
 
@@ -49,14 +49,17 @@ __all__ = [
     "TaskTimeout",
     "Timeout",
     "Workflow",
+    "concurrently",
     "configure",
     "finish_order",
     "first",
     "flow",
     "heartbeat",
+    "last_heartbeat",
     "last_run",
     "load_ipython_extension",
     "parallel_reduce",
+    "restart",
     "task",
     "track",
     "unload_ipython_extension",

@@ -96,8 +96,19 @@ class _Recorder:
     def heartbeat(self, job: Job, progress: float | None, message: str | None) -> None:
         self._executor.note(self._start + self._elapsed[0], job, (progress, message))
 
+    def produced(self, job: Job, item: Any) -> bool:
+        self._executor.note_item(self._start + self._elapsed[0], job, item)
+        return True
+
     def finished(self, job: Job, outcome: Any, started: float, finished: float, worker: str) -> Job | None:
         raise AssertionError("a task does not finish itself")
+
+
+class _Item:
+    """An item of a generator task, on its way."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
 
 
 class DeterministicExecutor:
@@ -140,6 +151,10 @@ class DeterministicExecutor:
         """A heartbeat that `job` will have given at `time`."""
         heapq.heappush(self._upcoming, (time, next(self._ticket), job, beat, None))
 
+    def note_item(self, time: float, job: Job, item: Any) -> None:
+        """An item that `job` will have produced at `time`."""
+        heapq.heappush(self._upcoming, (time, next(self._ticket), job, _Item(item), None))
+
     def begin_submitted(self) -> None:
         """Runs the functions of the jobs that were submitted; called by the clock."""
         while self._submitted:
@@ -162,6 +177,9 @@ class DeterministicExecutor:
         if self.next_time() > now:
             return
         time, _, job, outcome, started = heapq.heappop(self._upcoming)
+        if isinstance(outcome, _Item):
+            self._port.produced(job, outcome.value)
+            return
         if started is None:
             self._port.heartbeat(job, *outcome)
             return

@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 
 from interactive_flow.authoring.task import Task, name_of
 from interactive_flow.authoring.workflow import Workflow
-from interactive_flow.engine.calls import WorkflowCall
+from interactive_flow.engine.calls import WorkflowCall, force_all
 from interactive_flow.engine.containers import fill, gather
+from interactive_flow.engine.fibers import Restart
 from interactive_flow.engine.placeholder import call_of, current_workflow, is_placeholder
 from interactive_flow.engine.spec import WorkflowSpec
 
@@ -43,7 +44,7 @@ def wait(value: T) -> T:
     (kept,), _, calls = gather((value,), {})
     if not calls:
         return value
-    calls[0].engine.driver.force_all(calls)
+    force_all(calls)
     return fill(kept)  # type: ignore[no-any-return]
 
 
@@ -135,8 +136,52 @@ def parallel_reduce(f: Callable[[Any, Any], Any], xs: Iterable[Any], initial: An
         return elements[0]
     if workflow is None:
         return _reduce_now(f, elements)
-    spec = f.spec if isinstance(f, Task | Workflow) else WorkflowSpec(name_of(f), f)
-    return workflow.engine.driver.parallel_reduce(workflow, spec, elements)
+    return workflow.engine.driver.parallel_reduce(workflow, _spec_of(f), elements)
+
+
+def concurrently(*functions: Callable[[], Any]) -> list[Any]:
+    """Runs each function as a sub-workflow of its own, so that a barrier in one does not hold up the others.
+
+    Args:
+        functions: workflow code without arguments; closures may use everything around them.
+
+    Returns:
+        Their results, in the order of the functions; placeholders inside a workflow.
+
+    Example:
+        >>> def left():
+        ...     return deepen(a) if score(a) > 10 else a
+        >>> def right():
+        ...     return deepen(b) if score(b) > 10 else b
+        >>> best = pick(*concurrently(left, right))
+    """
+    workflow = current_workflow.get()
+    if workflow is None:
+        return [function() for function in functions]
+    call = workflow.engine.driver.call
+    return [call(workflow, _spec_of(function), (), {}) for function in functions]
+
+
+def _spec_of(function: Any) -> Any:
+    """A task's or a workflow's spec; a plain function's calls are sub-workflows."""
+    return function.spec if isinstance(function, Task | Workflow) else WorkflowSpec(name_of(function), function)
+
+
+def restart(*args: Any, **kwargs: Any) -> Any:
+    """Returned by a workflow, runs it again with these arguments, in the same run but with a fresh history.
+
+    It waits for the arguments, and gives up what the workflow had not finished.  So a workflow can go on for ever in
+    constant memory, one round after the other.
+
+    Example:
+        >>> @workflow
+        ... def poll(check):
+        ...     def run(seen):
+        ...         news = wait(check(seen))
+        ...         return news if news else restart(seen + 1)
+        ...     return run
+    """
+    return Restart(args, kwargs)
 
 
 def _reduce_now(f: Callable[[Any, Any], Any], elements: list[Any]) -> Any:

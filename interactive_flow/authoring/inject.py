@@ -64,10 +64,11 @@ class Factory:
                 f"{self.name} returned {type(code).__name__}, not a function: a workflow's factory defines the "
                 f"function with the workflow's code and returns it (for one without a factory, use flow)"
             )
-        called = code if inspect.isroutine(code) else type(code).__call__
-        if inspect.iscoroutinefunction(called) or inspect.isgeneratorfunction(called):
-            kind = "async" if inspect.iscoroutinefunction(called) else "a generator"
-            raise TypeError(f"the code of {self.name} is {kind}; a workflow's code is an ordinary function")
+        called = _function_of(code)
+        if inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
+            raise TypeError(
+                f"the code of {self.name} is a generator; a workflow's code is an ordinary or an async function"
+            )
         return code
 
     def _arguments(
@@ -125,6 +126,15 @@ class Factory:
             f"neither injected nor defined where {self.name} was defined: {names}{note}. "
             f"Define {'them' if len(missing) > 1 else 'it'}, or bind: {self.name}.inject({one}=…)"
         )
+
+
+def _function_of(code: Any) -> Any:
+    return code if inspect.isroutine(code) else type(code).__call__
+
+
+def is_async(code: Callable[..., Any]) -> bool:
+    """True where calling `code` gives a coroutine."""
+    return inspect.iscoroutinefunction(_function_of(code))
 
 
 def as_task(name: str, value: Any) -> Any:

@@ -13,12 +13,14 @@ class Options:
     Attributes:
         executor: ``"threads"``, ``"inline"``, or an object with the executor protocol.
         max_workers: how many tasks run at once.
+        rate_limit: how many tasks begin in a second, at most.
         display: ``"auto"`` (a live panel in a notebook, nothing in a script), ``"terminal"`` or ``"none"``.
         name: what the workflow is called in records and panels.
     """
 
     executor: Any = None
     max_workers: int | None = None
+    rate_limit: float | None = None
     display: str | None = None
     name: str | None = None
 
@@ -36,6 +38,9 @@ class Options:
         workers = given.get("max_workers")
         if workers is not None and (not isinstance(workers, int) or workers < 1):
             raise ValueError(f"{where}: max_workers={workers!r}; at least one worker is needed")
+        rate = given.get("rate_limit")
+        if rate is not None and not (isinstance(rate, int | float) and rate > 0):
+            raise ValueError(f"{where}: rate_limit={rate!r}; a rate is a positive number of tasks a second")
         display = given.get("display")
         if display is not None and not isinstance(display, str):
             raise TypeError(f"{where}: display={display!r}; there are 'auto', 'none' and 'terminal'")

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from interactive_flow.engine.placeholder import current_workflow
+from interactive_flow.engine.calls import SettledCall
+from interactive_flow.engine.placeholder import Placeholder, current_workflow
 from interactive_flow.engine.spec import TaskSpec
 from interactive_flow.model.policies import Retry, Timeout
 from interactive_flow.runtime.executors import make_executor
@@ -21,8 +22,11 @@ from interactive_flow.runtime.worker import finished_value
 P = ParamSpec("P")
 R = TypeVar("R")
 
-sequential_mode: ContextVar[bool] = ContextVar("interactive_flow_sequential_mode", default=False)
-"""True below `Workflow.sequential`: what is called there runs at once, and gives what it would give in a run."""
+sequential_mode: ContextVar[str | None] = ContextVar("interactive_flow_sequential_mode", default=None)
+"""Not None below `Workflow.sequential`: what is called there runs at once, and gives what it would give in a run.
+
+``"await"`` where the workflow's code is ``async``, so that what it calls must be something that can be awaited.
+"""
 
 
 class Task(Generic[P, R]):
@@ -52,7 +56,11 @@ class Task(Generic[P, R]):
         workflow = current_workflow.get()
         if workflow is None:
             value = self.fn(*args, **kwargs)
-            return finished_value(value) if sequential_mode.get() else value
+            mode = sequential_mode.get()
+            if mode is None:
+                return value
+            value = finished_value(value)
+            return Placeholder(SettledCall(value)) if mode == "await" else value
         return workflow.engine.driver.call(workflow, self._spec, args, kwargs)  # type: ignore[no-any-return]
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:

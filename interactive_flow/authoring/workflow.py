@@ -13,10 +13,12 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from interactive_flow.authoring.inject import Factory, as_task
+from interactive_flow.authoring.inject import Factory, as_task, is_async
 from interactive_flow.authoring.options import Options, effective
 from interactive_flow.authoring.task import sequential_mode
+from interactive_flow.engine.calls import force_all
 from interactive_flow.engine.containers import fill, gather
+from interactive_flow.engine.fibers import Restart, awaited
 from interactive_flow.engine.placeholder import current_workflow
 from interactive_flow.engine.spec import WorkflowSpec
 from interactive_flow.runtime.interrupts import runs_peoples_code
@@ -83,7 +85,7 @@ class Workflow(Generic[P, R]):
         return copy
 
     def options(self, **options: Any) -> Workflow[P, R]:
-        """A copy with other options: ``executor``, ``max_workers``, ``display``, ``name`` (see `Options`).
+        """A copy with other options: ``executor``, ``max_workers``, ``rate_limit``, ``display``, ``name``.
 
         Raises:
             TypeError: there is no such option.
@@ -126,9 +128,15 @@ class Workflow(Generic[P, R]):
         """Runs the same code as ordinary Python: no engine, one call after the other, errors as exceptions."""
         args, kwargs = _values(args, kwargs)
         outer = current_workflow.set(None)
-        mode = sequential_mode.set(True)
+        mode = sequential_mode.set("plain")
         try:
-            return self._factory.build(self._bound, _plain)(*args, **kwargs)  # type: ignore[no-any-return]
+            value: Any = Restart(args, kwargs)
+            while isinstance(value, Restart):
+                code = self._factory.build(self._bound, _plain)
+                sequential_mode.set("await" if is_async(code) else "plain")
+                value = code(*value.args, **value.kwargs)
+                value = awaited(value) if inspect.iscoroutine(value) else value
+            return value  # type: ignore[no-any-return]
         finally:
             sequential_mode.reset(mode)
             current_workflow.reset(outer)
@@ -156,6 +164,7 @@ class Workflow(Generic[P, R]):
             kwargs,
             executor=options.executor,
             max_workers=options.max_workers,
+            rate_limit=options.rate_limit,
             display=options.display or "auto",
         )
         self._runs[:] = [run]
@@ -174,7 +183,7 @@ def _values(args: Any, kwargs: Any) -> tuple[Any, Any]:
     kept, named, calls = gather(args, kwargs)
     if not calls:
         return args, kwargs
-    calls[0].engine.driver.force_all(calls)
+    force_all(calls)
     return fill(kept), fill(named)
 
 
@@ -238,9 +247,8 @@ def flow(fn: Any = None, /, *, name: str | None = None) -> Any:
     if fn is None:
         return functools.partial(flow, name=name)
     made = _make(lambda: fn, fn, fn, name, sys._getframe(1), "flow")
-    if inspect.iscoroutinefunction(fn) or inspect.isgeneratorfunction(fn):
-        kind = "an async one" if inspect.iscoroutinefunction(fn) else "a generator"
-        raise TypeError(f"flow({made.name}): a flow is an ordinary function, not {kind}")
+    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+        raise TypeError(f"flow({made.name}): a flow is an ordinary or an async function, not a generator")
     return made
 
 

@@ -36,6 +36,8 @@ class Call:
     """
 
     kind: ClassVar[CallKind]
+    streams: ClassVar[bool] = False
+    """True where workflow code can take items from it one by one."""
 
     __slots__ = (
         "engine", "index", "spec", "number", "scope", "args", "kwargs",
@@ -107,6 +109,32 @@ class Call:
         return f"<{type(self).__name__} {self.id}: {self.state}>"
 
 
+class SettledCall:
+    """Stands behind a placeholder whose value was there from the start: in a sequential run of ``async`` code."""
+
+    __slots__ = ("outcome",)
+
+    done, failed, streams, order, engine = True, False, False, 0, None
+
+    def __init__(self, value: Any) -> None:
+        self.outcome = value
+
+    def __call__(self) -> Any:
+        """The value."""
+        return self.outcome
+
+
+def force_all(calls: tuple[Any, ...]) -> None:
+    """Waits until all of `calls` have finished, or one of them has failed.
+
+    Raises:
+        TaskError: a call failed: the error that is the earliest.
+    """
+    running = tuple(call for call in calls if call.engine is not None)
+    if running:
+        running[0].engine.driver.force_all(running)
+
+
 class Job:
     """One attempt at a task, as an executor sees it.
 
@@ -117,9 +145,13 @@ class Job:
         started: when it was handed out.
         beat_at: when it last gave a sign of life.
         lane: for the driver's own use.
+        said: progress and message of its last heartbeat; `said_before`, that of the attempt before it.
+        produced: how many items it has produced, where its task is a generator.
     """
 
-    __slots__ = ("abandoned", "attempt", "beat_at", "call", "lane", "output", "started")
+    __slots__ = (
+        "abandoned", "attempt", "beat_at", "call", "lane", "output", "produced", "said", "said_before", "started",
+    )  # fmt: skip
 
     def __init__(self, call: TaskCall, attempt: int, started: float) -> None:
         self.call = call
@@ -128,6 +160,9 @@ class Job:
         self.output: deque[tuple[str, str]] | None = None
         self.started = self.beat_at = started
         self.lane: Any = None
+        self.said: tuple[float | None, str | None] | None = None
+        self.said_before: tuple[float | None, str | None] | None = None
+        self.produced = 0
 
 
 class TaskCall(Call):
@@ -148,6 +183,24 @@ class TaskCall(Call):
         self.attempt = 0
         self.job: Job | None = None
         self.rank = 0.0
+
+
+class StreamCall(TaskCall):
+    """A generator task: its items can be taken one by one while it goes on.
+
+    Attributes:
+        items: those it has produced so far.
+        awaited: by position, the barriers of workflow code that stands there for want of an item.
+    """
+
+    streams = True
+
+    __slots__ = ("awaited", "items")
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.items: list[Any] = []
+        self.awaited: dict[int, list[Barrier]] = {}
 
 
 class Scope(Call):
@@ -185,6 +238,11 @@ class Barrier:
         """One of the calls has finished."""
         self.missing -= 1
         if not self.missing or done.failed:
+            self.open()
+
+    def open(self) -> None:
+        """The code may go on."""
+        if self.state is CallState.RUNNING:
             self.state = CallState.SUCCEEDED
             if self.workflow.state is CallState.RUNNING:
                 self.engine.workflow_heard(self.workflow, self)
@@ -197,11 +255,12 @@ class WorkflowCall(Scope):
         fiber: its code, once begun, until it has returned.
         blocked_on: the call, or the calls, at whose barrier it stands.
         returned: True once its code came to an end; `value` is then what it returned, placeholders and all.
+        restarts: True where that are the arguments with which it begins again.
     """
 
     kind = CallKind.WORKFLOW
 
-    __slots__ = ("fiber", "blocked_on", "returned", "value")
+    __slots__ = ("blocked_on", "fiber", "restarts", "returned", "value")
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
@@ -209,6 +268,7 @@ class WorkflowCall(Scope):
         self.blocked_on: Call | Barrier | None = None
         self.returned = False
         self.value: Any = None
+        self.restarts = False
 
     def arrived(self, done: Call) -> None:
         self.engine.workflow_heard(self, done)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from interactive_flow.engine.calls import Call, Scope
+from interactive_flow.engine.calls import Call, Scope, StreamCall
 from interactive_flow.engine.containers import gather
 from interactive_flow.engine.placeholder import Placeholder
 from interactive_flow.engine.spec import CombinatorSpec, TaskSpec, WorkflowSpec
@@ -117,6 +117,21 @@ class FinishOrder(Combinator):
         if len(self.finished) >= len(self.items):
             item.arrived(self.finished[len(self.items) - 1])
         return item
+
+
+class StreamItem(Combinator):
+    """An item of a generator task; made when it is there."""
+
+    __slots__ = ()
+
+    @classmethod
+    def make(cls, engine: Engine, scope: Scope, source: StreamCall, position: int, site: Site | None) -> StreamItem:
+        """The node for the item at `position`, which `source` has produced."""
+        spec = CombinatorSpec(f"{source.spec.name}-item")
+        node = cls(engine, scope, spec, (Placeholder(source), position))
+        engine.combine(node, (source,), site)
+        engine.succeed(node, source.items[position])
+        return node
 
 
 class ParallelReduce(Combinator):

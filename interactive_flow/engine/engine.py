@@ -18,9 +18,9 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from interactive_flow.engine.calls import Barrier, Call, Job, Scope, TaskCall, WorkflowCall
+from interactive_flow.engine.calls import Barrier, Call, Job, Scope, StreamCall, TaskCall, WorkflowCall
 from interactive_flow.engine.containers import fill, gather
-from interactive_flow.engine.fibers import Fiber, GreenletFiber, Raised, Returned
+from interactive_flow.engine.fibers import Fiber, GreenletFiber, Raised, Restart, Returned
 from interactive_flow.engine.graph import (
     _NO_KWARGS,
     CANCELLED,
@@ -45,9 +45,11 @@ from interactive_flow.model.events import (
     CallProgressed,
     CallStarted,
     CallSucceeded,
+    CallYielded,
     RunFinished,
     RunStarted,
     Site,
+    WorkflowRestarted,
     WorkflowReturned,
 )
 from interactive_flow.model.log import code_of
@@ -67,11 +69,14 @@ class Engine(Graph):
         run: the run's id.
         workers: how many calls the executor runs at once; only recorded.
         wall: seconds since the epoch at the start; only recorded.
+        restarts: how often the run has begun again already.
         runs_tiny: whether the driver takes tiny calls (see `interactive_flow.engine.lanes`).
+        rate_limit: how many attempts begin in a second, at most; None for no bound.
 
     Attributes:
         root: the run's own workflow.
         status, value, error: of the run.
+        next_input: the arguments with which the run begins again, in an engine of its own, once this one is done.
         jobs: the attempts that are running.
         runnable, abandoned: what is left to do (see above).
     """
@@ -85,27 +90,33 @@ class Engine(Graph):
         workers: int = 1,
         wall: float = 0.0,
         runs_tiny: bool = False,
+        restarts: int = 0,
+        rate_limit: float | None = None,
     ) -> None:
         super().__init__(clock, driver)
         self.status = RunStatus.RUNNING
         self.value: Any = None
         self.error: BaseException | None = None
+        self.next_input: tuple[tuple[Any, ...], dict[str, Any]] | None = None
         self.jobs: dict[Job, None] = {}
         self.runnable: deque[WorkflowCall] = deque()
         self.abandoned: list[Job] = []
-        self.lanes = Lanes(runs_tiny)
-        self._identity = (run, workers, wall)
+        self.lanes = Lanes(runs_tiny and rate_limit is None)
+        self._interval = 1.0 / rate_limit if rate_limit else 0.0
+        self._next_start = 0.0
+        self._identity = (run, workers, wall, restarts)
         self._timers = Timers()
         self._ranking = Ranking()
+        self._said: dict[TaskCall, Any] = {}
 
     # -- the run --------------------------------------------------------------------------------------------------
 
     def start(self, spec: WorkflowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> WorkflowCall:
         """Begins the run: its own workflow becomes runnable."""
-        run, workers, wall = self._identity
+        run, workers, wall, restarts = self._identity
         self.root = WorkflowCall(self, 0, spec, 1, None, args, kwargs, False)
         self.events.append(
-            RunStarted(self.clock(), run, spec.name, wall, workers, spec.source, spec.file, spec.first_line)
+            RunStarted(self.clock(), run, spec.name, wall, workers, spec.source, spec.file, spec.first_line, restarts)
         )
         self.root.state = RUNNING
         self.runnable.append(self.root)
@@ -153,7 +164,7 @@ class Engine(Graph):
     ) -> Call:
         """Workflow code called a task or a sub-workflow with arguments that `gather` has gone through."""
         is_task = type(spec) is TaskSpec
-        node = TaskCall if is_task else WorkflowCall
+        node = WorkflowCall if not is_task else StreamCall if spec.streams else TaskCall  # type: ignore[union-attr]
         call = node(self, self._next_index, spec, scope.count(spec.name), scope, args, kwargs, bool(deps))
         self.add(call, deps, site)
         if deps:
@@ -167,13 +178,13 @@ class Engine(Graph):
 
     def make_ready(self, call: Call) -> None:
         """Every argument of the call is there: a task waits for a worker now, a sub-workflow begins."""
-        if type(call) is not TaskCall:
-            assert isinstance(call, WorkflowCall)
+        if isinstance(call, WorkflowCall):
             call.state = RUNNING
             call.started = self.clock()
             self.events.append(CallStarted(call.started, call.index, 1, None))
             self.runnable.append(call)
             return
+        assert isinstance(call, TaskCall)
         call.state = READY
         spec = call.spec
         if not spec.may_be_tiny:
@@ -197,8 +208,15 @@ class Engine(Graph):
         """Hands the next ready task call of this lane to a worker that is free; None where there is none."""
         if self._ranking.stale and self.lanes.crowded(lane) and self._ranking.refresh(self.root, self._next_index):
             self.lanes.reorder()
+        if self._interval and self.clock() < self._next_start:
+            return None  # `next_deadline` says when to ask again
         call = self.lanes.next(lane)
-        return self._start(call) if call is not None else None
+        if call is None:
+            return None
+        if self._interval:
+            # From when it was due, so that a late start does not lower the rate; but nothing is saved up.
+            self._next_start = max(self._next_start, self.clock() - self._interval) + self._interval
+        return self._start(call)
 
     def start_tiny(self) -> Job | None:
         """Hands the next tiny task call to the thread that runs the workflow's code; None where there is none."""
@@ -209,7 +227,10 @@ class Engine(Graph):
         now = self.clock()
         call.state = RUNNING
         call.attempt += 1
-        job = call.job = Job(call, call.attempt, now)
+        job = Job(call, call.attempt, now)
+        if call.attempt > 1:
+            job.said_before = self._said.pop(call, None)
+        call.job = job
         self.jobs[job] = None
         self._log((_STARTED, now, call.index, call.attempt, None))
         spec = call.spec
@@ -232,10 +253,42 @@ class Engine(Graph):
         call = job.call
         if call.job is not job:
             raise self.illegal(call, SUCCEEDED, f", and this is attempt {job.attempt} of {call.attempt}")
+        if isinstance(call, StreamCall):
+            self._complete_stream(call, job, value)
         self._leave(job)
         self._learn(call.spec, finished - started)
         self._log((_SUCCEEDED, finished, call.index, started, worker, value))
         self.settle(call, SUCCEEDED, value)
+
+    def produced(self, job: Job, item: Any) -> None:
+        """A generator task has produced an item."""
+        call = job.call
+        if job.abandoned or not isinstance(call, StreamCall):
+            return
+        position = job.produced
+        job.produced += 1
+        if position < len(call.items):
+            return  # an attempt before this one has produced it already, and it may have been used
+        call.items.append(item)
+        self.events.append(CallYielded(self.clock(), call.index, position, item))
+        for barrier in call.awaited.pop(position, ()):
+            barrier.open()
+
+    def _complete_stream(self, call: StreamCall, job: Job, value: Any) -> None:
+        """What an executor that cannot stream gives all at once."""
+        for item in value[job.produced :]:
+            self.produced(job, item)
+
+    def block_on_item(self, workflow: WorkflowCall, call: StreamCall, position: int, site: Site | None) -> bool:
+        """Workflow code wants an item of a generator task; False if it is known already whether there is one."""
+        if call.done or position < len(call.items):
+            return False
+        barrier = Barrier(self, workflow, 1)
+        workflow.blocked_on = barrier
+        call.tell(barrier)
+        call.awaited.setdefault(position, []).append(barrier)
+        self._log((_BARRIER_ENTERED, self.clock(), workflow.index, (call.index,), site))
+        return True
 
     def attempt_failed(
         self, job: Job, error: BaseException, started: float, finished: float, worker: str | None
@@ -250,7 +303,7 @@ class Engine(Graph):
         failure = TaskError(brief_error(error), call.id)
         failure.__cause__ = error
         if call.attempt < retry.attempts and isinstance(error, retry.on):
-            self._retry(call, failure, started, worker)
+            self._retry(call, failure, started, worker, job.said or job.said_before)
         else:
             self.fail(call, failure, started, worker)
 
@@ -267,6 +320,7 @@ class Engine(Graph):
         if job.abandoned:
             return
         job.beat_at = self.clock()
+        job.said = (progress, message)
         if progress is not None or message is not None:
             self.events.append(CallProgressed(job.beat_at, job.call.index, progress, message))
 
@@ -285,7 +339,9 @@ class Engine(Graph):
             text = "".join(piece for _, piece in group)
             self.events.append(CallOutput(now, job.call.index, stream, text))
 
-    def _retry(self, call: TaskCall, failure: TaskError, started: float, worker: str | None) -> None:
+    def _retry(self, call: TaskCall, failure: TaskError, started: float, worker: str | None, said: Any = None) -> None:
+        if said is not None:
+            self._said[call] = said
         now = self.clock()
         delay = call.spec.retry.wait_before(call.attempt + 1)
         call.state = READY
@@ -321,7 +377,10 @@ class Engine(Graph):
 
     def next_deadline(self) -> float | None:
         """When `fire_timers` is due, in seconds since the start of the run; None where no timer is set."""
-        return self._timers.next_deadline()
+        deadline = self._timers.next_deadline()
+        if self._interval and self.lanes:
+            return self._next_start if deadline is None else min(deadline, self._next_start)
+        return deadline
 
     def fire_timers(self) -> None:
         """Does what is due by now."""
@@ -346,10 +405,12 @@ class Engine(Graph):
     def _time_out(self, call: TaskCall, kind: TimerKind) -> None:
         seconds = getattr(call.spec.timeout, kind.value)
         failure = TaskTimeout(f"{kind.complaint} within {seconds:g} s ({kind.value})", call.id)
+        job = call.job
         started = self.stop(call)
         if kind.concerns_one_attempt and call.attempt < call.spec.retry.attempts:
             assert started is not None
-            self._retry(call, failure, started, None)
+            assert job is not None
+            self._retry(call, failure, started, None, job.said or job.said_before)
         else:
             self.fail(call, failure, started, None)
 
@@ -407,8 +468,12 @@ class Engine(Graph):
         if isinstance(result, Raised):
             self._workflow_failed(workflow, result.error)
             return
+        value = result.value
+        workflow.restarts = isinstance(value, Restart)
+        if isinstance(value, Restart):
+            value = (value.args, value.kwargs)
         try:
-            (value,), _, deps = gather((result.value,), {})
+            (value,), _, deps = gather((value,), {})
         except ValueError as error:
             self._workflow_failed(workflow, error)
             return
@@ -432,10 +497,24 @@ class Engine(Graph):
     def _workflow_succeeded(self, workflow: WorkflowCall) -> None:
         value = fill(workflow.value) if workflow.depends else workflow.value
         workflow.value = None
-        if workflow is self.root:
+        if workflow.restarts:
+            self._restart(workflow, *value)
+        elif workflow is self.root:
             self._finish_run(RunStatus.SUCCEEDED, value, None)
         else:
             self.succeed(workflow, value)
+
+    def _restart(self, workflow: WorkflowCall, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """A workflow begins again: the run's own with a fresh history, a sub-workflow as the same call."""
+        self.close(workflow)
+        if workflow is self.root:
+            self.status, self.next_input = RunStatus.SUCCEEDED, (args, kwargs)
+            self.root.state, self.root.done = SUCCEEDED, True
+            return
+        workflow.returned = workflow.restarts = workflow.depends = False
+        workflow.args, workflow.kwargs = args, kwargs
+        self.events.append(WorkflowRestarted(self.clock(), workflow.index))
+        self.runnable.append(workflow)
 
     def _workflow_failed(self, workflow: WorkflowCall, error: BaseException) -> None:
         workflow.value = None

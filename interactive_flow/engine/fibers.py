@@ -9,7 +9,8 @@ A greenlet belongs to the thread that made it, so one thread runs all the workfl
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -25,6 +26,14 @@ class Returned:
     """The code came to its end."""
 
     value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """What workflow code returns to be run again with other arguments; made by ``restart``."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,30 @@ class Fiber(Protocol):
         """Ends parked code by raising `GreenletExit` where it stands, so that its ``finally`` clauses run."""
 
 
+def awaited(code: Coroutine[Any, Any, Any]) -> Any:
+    """Runs the coroutine of an ``async`` workflow to its end.
+
+    Awaiting a placeholder is a barrier like any other use of it, and parks the greenlet; so nothing is ever yielded to
+    here, unless the code awaits something that wants an event loop.
+    """
+    try:
+        wanted = code.send(None)
+        code.throw(
+            TypeError(
+                f"a workflow can await placeholders only, not {type(wanted).__name__}: there is no event loop in "
+                f"workflow code; what needs one belongs into an async task"
+            )
+        )
+    except StopIteration as end:
+        return end.value
+    except RuntimeError as error:
+        if "no running event loop" in str(error):
+            error.add_note("there is no event loop in workflow code; what needs one belongs into an async task")
+        raise
+    code.close()
+    raise TypeError("a workflow can await placeholders only")
+
+
 class GreenletFiber:
     """Code parked in a greenlet."""
 
@@ -60,7 +93,8 @@ class GreenletFiber:
     def _run(workflow: WorkflowCall, body: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Returned | Raised:
         current_workflow.set(workflow)
         try:
-            return Returned(body(*args, **kwargs))
+            value = body(*args, **kwargs)
+            return Returned(awaited(value) if inspect.iscoroutine(value) else value)
         except BaseException as error:
             traceback = error.__traceback__
             # The first frame is this function, which tells nobody anything.

@@ -17,7 +17,7 @@ first among the arguments, and an error wins over a result that is still missing
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from interactive_flow.engine.calls import Call, Scope, WorkflowCall
@@ -65,6 +65,9 @@ class Driver(Protocol):
 
     def tell(self, call: Call, listener: Any) -> None:
         """Has `listener` told when `call` finishes."""
+
+    def stream(self, workflow: WorkflowCall, call: Any) -> Iterator[Any]:
+        """The items of a generator task, one by one as they come."""
 
     def wait_elsewhere(self, workflow: WorkflowCall, call: Call) -> None:
         """Parks workflow code until a call of another run has finished."""

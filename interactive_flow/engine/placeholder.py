@@ -20,7 +20,7 @@ import copy
 import inspect
 import math
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -100,7 +100,16 @@ class Placeholder(Proxy):  # type: ignore[misc]
             raise AttributeError(f"{_call(self).describe()} has no {name!r} before its value is there")
 
     def __iter__(self) -> Iterator[Any]:
+        call = _call(self)
+        if call.streams:
+            workflow = current_workflow.get()
+            if workflow is not None and workflow.engine is call.engine:
+                return call.engine.driver.stream(workflow, call)
         return iter(_wrapped(self))
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return _wrapped(self)
+        yield  # makes this a generator, as the language wants it; the waiting is done by the line above
 
     def __instancecheck__(self, instance: Any) -> bool:
         return isinstance(instance, _wrapped(self))

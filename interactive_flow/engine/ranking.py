@@ -42,7 +42,7 @@ class Ranking:
             return False
         self.stale = False
         self._spent += len(calls)
-        means = [call.spec.durations.mean for call in calls if type(call) is TaskCall and call.spec.durations.count]
+        means = [call.spec.durations.mean for call in calls if isinstance(call, TaskCall) and call.spec.durations.count]
         if means:
             self._expected = sum(means) / len(means)
         # Whoever waits for a call was made after it, so by falling index a single pass is enough, except for what
@@ -57,7 +57,7 @@ class Ranking:
 
     def _rank(self, call: Call, ranks: dict[Call, float]) -> None:
         after = max((ranks.get(waiting, 0.0) for waiting in call.dependents or ()), default=0.0)
-        if type(call) is TaskCall:
+        if isinstance(call, TaskCall):
             call.rank = after + self.expected(call)
             ranks[call] = call.rank
         else:

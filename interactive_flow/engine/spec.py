@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +34,8 @@ class TaskSpec:
     """What is known of how long its calls take."""
     lane: Any = field(init=False)
     """What stands for the executor in a table."""
+    streams: bool = field(init=False)
+    """True for a generator function: workflow code can take its items one by one."""
     may_be_tiny: bool = field(init=False)
     """False where a call needs somebody to watch over it, so that it cannot run where workflow code does."""
 
@@ -39,7 +43,12 @@ class TaskSpec:
         object.__setattr__(self, "durations", durations_of(self.name, self.fn))
         named = self.executor is None or isinstance(self.executor, str)
         object.__setattr__(self, "lane", self.executor if named else id(self.executor))
-        plain = self.executor is None and self.limit is None and self.timeout == Timeout()
+        function = self.fn
+        while isinstance(function, functools.partial):
+            function = function.func
+        streams = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+        object.__setattr__(self, "streams", streams)
+        plain = not streams and self.executor is None and self.limit is None and self.timeout == Timeout()
         object.__setattr__(self, "may_be_tiny", plain)
 
 

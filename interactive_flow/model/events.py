@@ -53,6 +53,8 @@ class RunStarted(NamedTuple):
     file: str | None = None
     first_line: int = 0
     """The line of `file` where `source` begins, counted from 1."""
+    restarts: int = 0
+    """How often the workflow has been run again by ``restart`` already; each time the events begin anew."""
 
 
 class CallScheduled(NamedTuple):
@@ -99,6 +101,23 @@ class CallProgressed(NamedTuple):
     progress: float | None
     """From 0 to 1, where the task said so."""
     message: str | None
+
+
+class CallYielded(NamedTuple):
+    """A generator task produced an item, while it goes on."""
+
+    at: float
+    call: int
+    position: int
+    """Counted from 0."""
+    value: Any
+
+
+class WorkflowRestarted(NamedTuple):
+    """A sub-workflow returned ``restart(…)`` and begins again with new arguments."""
+
+    at: float
+    call: int
 
 
 class CallOutput(NamedTuple):
@@ -204,6 +223,8 @@ Event: TypeAlias = (
     | BarrierLeft
     | WorkflowReturned
     | RunFinished
+    | CallYielded
+    | WorkflowRestarted
 )
 
 EVENT_TYPES = (
@@ -221,5 +242,7 @@ EVENT_TYPES = (
     BarrierLeft,
     WorkflowReturned,
     RunFinished,
+    CallYielded,
+    WorkflowRestarted,
 )
 """All kinds of events, in an order that stored runs rely on: new ones go to the end."""

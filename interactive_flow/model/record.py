@@ -29,10 +29,12 @@ from interactive_flow.model.events import (
     CallScheduled,
     CallStarted,
     CallSucceeded,
+    CallYielded,
     Event,
     RunFinished,
     RunStarted,
     Site,
+    WorkflowRestarted,
     WorkflowReturned,
 )
 from interactive_flow.model.states import CallKind, CallState, RunStatus
@@ -110,6 +112,8 @@ class CallRecord:
     """One entry an attempt, for the timeline."""
     progress: float | None = None
     message: str | None = None
+    items: int = 0
+    """How many items a generator task has produced so far."""
     value: Any = None
     error: TaskError | None = None
     reason: str | None = None
@@ -147,7 +151,7 @@ class RunRecord:
     """Folds events into what views show.
 
     Attributes:
-        run, name, wall, workers, source, file, first_line: as in `RunStarted`.
+        run, name, wall, workers, source, file, first_line, restarts: as in `RunStarted`.
         status, value, error: as in `RunFinished`; the status is ``"running"`` until then.
         calls: the records, in order of calls; the run's own workflow is not among them.
         barriers: in order of entering; the last ones may still stand.
@@ -168,6 +172,7 @@ class RunRecord:
         self.source: str | None = None
         self.file: str | None = None
         self.first_line = 0
+        self.restarts = 0
         self.status = RunStatus.RUNNING
         self.value: Any = None
         self.error: BaseException | None = None
@@ -207,8 +212,22 @@ class RunRecord:
     # -- one method an event -------------------------------------------------------------------------------------
 
     def _run_started(self, e: RunStarted) -> None:
+        if e.restarts:
+            self._begin_anew()
+        self.restarts = e.restarts
         self.run, self.name, self.wall, self.workers = e.run, e.name, e.wall, e.workers
         self.source, self.file, self.first_line = e.source, e.file, e.first_line
+
+    def _begin_anew(self) -> None:
+        """Forgets what happened before a restart; what counts up for views goes on counting."""
+        self.calls.clear()
+        self.by_index.clear()
+        self.barriers.clear()
+        self._open_barriers.clear()
+        self.count.clear()
+        self.changed.clear()
+        self.returned_at = None
+        self.shape += 1
 
     def _scheduled(self, e: CallScheduled) -> None:
         parent = self.by_index.get(e.parent)
@@ -270,6 +289,13 @@ class RunRecord:
             record.progress = e.progress
         if e.message is not None:
             record.message = e.message
+        self.changed.add(e.call)
+
+    def _yielded(self, e: CallYielded) -> None:
+        self.by_index[e.call].items = e.position + 1
+        self.changed.add(e.call)
+
+    def _restarted(self, e: WorkflowRestarted) -> None:
         self.changed.add(e.call)
 
     def _output(self, e: CallOutput) -> None:
@@ -360,4 +386,6 @@ _FOLDS: dict[type, Any] = {
     BarrierLeft: RunRecord._barrier_left,
     WorkflowReturned: RunRecord._returned,
     RunFinished: RunRecord._run_finished,
+    CallYielded: RunRecord._yielded,
+    WorkflowRestarted: RunRecord._restarted,
 }

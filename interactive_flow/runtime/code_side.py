@@ -14,11 +14,13 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Iterator
+from itertools import count
 from queue import SimpleQueue
 from typing import Any
 
-from interactive_flow.engine.calls import Call, Scope, WorkflowCall
-from interactive_flow.engine.combinators import FinishOrder, First, Item, ParallelReduce
+from interactive_flow.engine.calls import Call, Scope, StreamCall, WorkflowCall
+from interactive_flow.engine.combinators import FinishOrder, First, Item, ParallelReduce, StreamItem
 from interactive_flow.engine.containers import gather, replace_calls
 from interactive_flow.engine.engine import Engine
 from interactive_flow.engine.placeholder import Placeholder, call_of, current_workflow, is_placeholder
@@ -141,6 +143,36 @@ class CodeSide(ABC):
             self._react()
         return Placeholder(node)
 
+    def stream(self, workflow: WorkflowCall, call: StreamCall) -> Iterator[Any]:
+        """The items of a generator task as placeholders, each as soon as it is there; a barrier for each.
+
+        Raises:
+            TaskError: the task failed; the items that it produced before come first.
+        """
+        for position in count():
+            with self.lock:
+                self._check(workflow)
+                site = calling_site(workflow.spec.file)
+                blocked = self.engine.block_on_item(workflow, call, position, site)
+            if blocked:
+                self._park(workflow)
+            with self.lock:
+                known = position < len(call.items)
+                item = StreamItem.make(self.engine, workflow, call, position, site) if known else None
+            if item is None:
+                if call.failed:
+                    self.force(call)
+                return
+            yield Placeholder(item)
+
+    def _park(self, workflow: WorkflowCall) -> None:
+        """Leaves the workflow's code until the engine lets it go on."""
+        fiber = workflow.fiber
+        assert fiber is not None
+        fiber.suspend()
+        if self.interrupted:
+            raise KeyboardInterrupt
+
     def _check(self, scope: Scope) -> None:
         if scope.state is not CallState.RUNNING:
             raise TaskCancelled(f"{scope.spec.name} is {scope.state}, so it cannot make any more calls")
@@ -181,8 +213,7 @@ class CodeSide(ABC):
                 self._check(workflow)
                 blocked = self.engine.block_on_all(workflow, calls, calling_site(workflow.spec.file))
             if blocked:
-                assert workflow.fiber is not None
-                workflow.fiber.suspend()
+                self._park(workflow)
             lost = self.engine.first_lost(calls)
             if lost is not None:
                 self.force(lost)
@@ -196,11 +227,7 @@ class CodeSide(ABC):
             if call.done:
                 return
             self.engine.block(workflow, call, calling_site(workflow.spec.file))
-        fiber = workflow.fiber
-        assert fiber is not None
-        fiber.suspend()
-        if self.interrupted:
-            raise KeyboardInterrupt
+        self._park(workflow)
 
     def wait_elsewhere(self, workflow: WorkflowCall, call: Call) -> None:
         """Parks workflow code of this run until a call of another run has finished."""
@@ -210,9 +237,7 @@ class CodeSide(ABC):
             self._waits_elsewhere += 1
         # Not with the lock held: the other run's lock is taken here, and in its thread these two the other way round.
         call.engine.driver.tell(call, _Elsewhere(self, workflow))
-        fiber = workflow.fiber
-        assert fiber is not None
-        fiber.suspend()
+        self._park(workflow)
 
     def tell(self, call: Call, listener: Any) -> None:
         """Has `listener` told when `call` finishes, at once if it has."""

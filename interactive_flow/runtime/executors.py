@@ -44,6 +44,9 @@ class Port(Protocol):
     def heartbeat(self, job: Job, progress: float | None, message: str | None) -> None:
         """A job gave a sign of life."""
 
+    def produced(self, job: Job, item: Any) -> bool:
+        """A job whose task is a generator has produced an item; False once it need not go on."""
+
 
 class Executor(Protocol):
     """Runs jobs.

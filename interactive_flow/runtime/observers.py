@@ -65,12 +65,12 @@ class Watch:
 
     Args:
         observers: who watches.
-        events: the run's events; others append to the list.
+        events: gives the log of the run's events, which others append to; another one after a restart.
         fetch_output: asks for what running tasks have printed so far; called before each batch.
     """
 
     def __init__(
-        self, observers: Sequence[Observer], events: Sequence[Event], fetch_output: Callable[[], None]
+        self, observers: Sequence[Observer], events: Callable[[], Sequence[Event]], fetch_output: Callable[[], None]
     ) -> None:
         self._watching = [_Place(observer) for observer in observers]
         self._events = events
@@ -91,11 +91,10 @@ class Watch:
             self._fetch_output()
             for place in self._watching:
                 if place.due_in() <= 0:
-                    place.tell(self._events)
+                    place.tell(self._events())
             self._watching = [place for place in self._watching if not place.dropped]
         for place in self._watching:
-            if place.told < len(self._events):
-                place.tell(self._events)
+            place.tell(self._events(), last=True)
 
 
 class _Place:
@@ -103,6 +102,7 @@ class _Place:
 
     def __init__(self, observer: Observer) -> None:
         self.observer = observer
+        self.log: Sequence[Event] | None = None
         self.told = 0
         self.next_time = time.monotonic() + observer.interval
         self.dropped = False
@@ -110,9 +110,13 @@ class _Place:
     def due_in(self) -> float:
         return max(self.next_time - time.monotonic(), 0.0)
 
-    def tell(self, events: Sequence[Event]) -> None:
+    def tell(self, events: Sequence[Event], last: bool = False) -> None:
+        if events is not self.log:  # the run has begun again, and forgotten what was before
+            self.log, self.told = events, 0
         batch = events[self.told :]
         self.told += len(batch)
+        if last and not batch:
+            return
         try:
             self.observer.on_events(batch)
         except Exception:

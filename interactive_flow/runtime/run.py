@@ -70,6 +70,7 @@ class Run:
         *,
         executor: Any = None,
         max_workers: int | None = None,
+        rate_limit: float | None = None,
         display: str = "auto",
     ) -> None:
         global _last
@@ -77,12 +78,13 @@ class Run:
         """Names the run; random."""
         self.name = spec.name
         """The workflow's name."""
-        self._runner = Runner(self.id, executor, max_workers)
+        self._runner = Runner(self.id, executor, max_workers, rate_limit)
         self._spec, self._args, self._kwargs = spec, args, kwargs
         self._display = display
         self._over = threading.Event()
         self._callbacks: list[Callable[[], None]] = []
         self._record = RunRecord()
+        self._folded = self._runner.engine.events
         self._lock = threading.Lock()
         self._crash: BaseException | None = None
         self._observers: list[Observer] | None = None
@@ -95,8 +97,8 @@ class Run:
         """Runs to the end in this thread.  For `Workflow.run`; raises only KeyboardInterrupt and what is a bug here."""
         observers = self._observers if self._observers is not None else self._make_observers()
         self._runner.echo = not any(observer.shows_output for observer in observers)
-        engine = self._runner.engine
-        watch = Watch(observers, engine.events, self._runner.fetch_output) if observers else None
+        runner = self._runner
+        watch = Watch(observers, lambda: runner.engine.events, runner.fetch_output) if observers else None
         try:
             with captured_output():
                 self._runner.drive(self._spec, self._args, self._kwargs)
@@ -232,13 +234,19 @@ class Run:
     # -- what happened --------------------------------------------------------------------------------------------
 
     def events(self) -> Sequence[Event]:
-        """Everything that happened so far, in order; an event's sequence number is its position."""
+        """Everything that happened so far, in order; an event's sequence number is its position.
+
+        A workflow that returns ``restart(…)`` begins its events anew each time.
+        """
         return tuple(self._runner.engine.events)
 
     def record(self) -> RunRecord:
         """The fold over the events so far: what every view is made from.  To be read, not written."""
         with self._lock:
-            self._record.apply(self._runner.engine.events[self._record.seen :])
+            log = self._runner.engine.events
+            if log is not self._folded:
+                self._folded, self._record = log, RunRecord()
+            self._record.apply(log[self._record.seen :])
             return self._record
 
     @property

@@ -50,29 +50,41 @@ class Runner(CodeSide):
         run: the run's id.
         executor: as in ``wf.options(executor=…)``.
         max_workers: as in ``wf.options(max_workers=…)``.
+        rate_limit: as in ``wf.options(rate_limit=…)``.
+
+    Attributes:
         echo: whether what tasks print also goes where it would have gone without the run.
     """
 
-    def __init__(self, run: str, executor: Any = None, max_workers: int | None = None, echo: bool = True) -> None:
+    def __init__(
+        self, run: str, executor: Any = None, max_workers: int | None = None, rate_limit: float | None = None
+    ) -> None:
         super().__init__()
         self._max_workers = max_workers
         own = _Lane(None, make_executor(executor, max_workers))
         self._lanes: dict[Any, _Lane] = {None: own}
         self.clock: Clock = getattr(own.executor, "clock", SYSTEM_CLOCK)
-        self.echo = echo
+        self.echo = True
         self._t0 = self.clock.now()
-        self.engine = Engine(
-            self.seconds,
-            self,
-            run=run,
-            workers=own.executor.capacity,
-            wall=time.time(),
-            runs_tiny=isinstance(own.executor, ThreadExecutor),
-        )
+        self._run, self._wall, self._rate_limit, self._restarts = run, time.time(), rate_limit, 0
+        self.engine = self._new_engine()
         self._asleep_until: float | None = None  # None: awake; infinity: until something happens
         self._cancel_reason: str | None = None
         self._tiny_job: Job | None = None
         self._deputy: Deputy | None = None
+
+    def _new_engine(self) -> Engine:
+        own = self._lanes[None].executor
+        return Engine(
+            self.seconds,
+            self,
+            run=self._run,
+            workers=own.capacity,
+            wall=self._wall,
+            restarts=self._restarts,
+            runs_tiny=isinstance(own, ThreadExecutor),
+            rate_limit=self._rate_limit,
+        )
 
     def seconds(self) -> float:
         """Seconds since the start of the run."""
@@ -134,11 +146,21 @@ class Runner(CodeSide):
             for fiber in fibers:
                 fiber.close()
             if engine.status is not RunStatus.RUNNING:
-                return
-            if workflow is not None:
+                if engine.next_input is None:
+                    return
+                engine = self._begin_again(spec, *engine.next_input)
+            elif workflow is not None:
                 self._advance(workflow)
             elif not (self._run_tiny() or self._run_inline()):
                 self._sleep()
+
+    def _begin_again(self, spec: WorkflowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Engine:
+        """The workflow returned ``restart(…)``: the same run goes on with a fresh history."""
+        with self.lock:
+            self._restarts += 1
+            self.engine = self._new_engine()
+            self.engine.start(spec, args, kwargs)
+        return self.engine
 
     def _advance(self, workflow: WorkflowCall) -> None:
         if workflow.state is not CallState.RUNNING:
@@ -316,6 +338,13 @@ class Runner(CodeSide):
         """See `Port.heartbeat`."""
         with self.lock:
             self.engine.heartbeat(job, progress, message)
+
+    def produced(self, job: Job, item: Any) -> bool:
+        """See `Port.produced`."""
+        with self.lock:
+            self.engine.produced(job, item)
+            self._react()
+            return not job.abandoned
 
     def fetch_output(self) -> None:
         """Makes events of what running tasks have printed so far; for whoever watches."""

@@ -10,10 +10,10 @@ import asyncio
 import contextvars
 import inspect
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
-from types import CoroutineType, GeneratorType
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from interactive_flow.engine.placeholder import Placeholder, call_of, current_workflow
@@ -50,8 +50,10 @@ def _run(job: Job, port: Port) -> Any:
         args, kwargs = call.engine.arguments(call)
         value = call.spec.fn(*args, **kwargs)
         kind = type(value)
-        if kind is CoroutineType or kind is GeneratorType:
-            return finished_value(value)
+        if kind is GeneratorType:
+            return _stream(value, job, port)
+        if kind is CoroutineType or kind is AsyncGeneratorType:
+            return finished_value(value, lambda item: port.produced(job, item))
         return call_of(value)() if kind is Placeholder else value
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
@@ -61,10 +63,38 @@ def _run(job: Job, port: Port) -> Any:
         return Failure(error.with_traceback(traceback.tb_next if traceback else None))
 
 
-def finished_value(value: Any) -> Any:
-    """The result of a coroutine, the items of a generator as a list, anything else as it is."""
+def _stream(items: Generator[Any, Any, Any], job: Job, port: Port) -> list[Any]:
+    """The items of a generator task, each of them reported when it is there."""
+    taken = []
+    for item in items:
+        taken.append(item)
+        if not port.produced(job, item):
+            items.close()
+            break
+    return taken
+
+
+async def _async_items(items: AsyncGenerator[Any, Any], report: Callable[[Any], bool]) -> list[Any]:
+    taken = []
+    async for item in items:
+        taken.append(item)
+        if not report(item):
+            await items.aclose()
+            break
+    return taken
+
+
+def finished_value(value: Any, report: Callable[[Any], bool] = lambda item: True) -> Any:
+    """The result of a coroutine, the items of a generator as a list, anything else as it is.
+
+    Args:
+        value: what a task's function returned.
+        report: told of each item of an asynchronous generator; False where it need not go on.
+    """
     if inspect.isgenerator(value):
         return list(value)
+    if inspect.isasyncgen(value):
+        value = _async_items(value, report)
     if not inspect.iscoroutine(value):
         return value
     try:
@@ -106,6 +136,20 @@ def heartbeat(progress: float | None = None, message: str | None = None) -> bool
         return False
     port.heartbeat(job, progress, message)
     return not job.abandoned
+
+
+def last_heartbeat() -> tuple[float | None, str | None] | None:
+    """What the attempt before this one said with its last heartbeat, so that this one can go on from there.
+
+    Returns:
+        The heartbeat's progress and message; None in a first attempt, where there was no heartbeat, and outside a run.
+
+    Example:
+        >>> said = last_heartbeat()
+        >>> begin_at = int(said[1]) if said and said[1] else 0
+    """
+    here = current_job.get()
+    return here[0].said_before if here is not None else None
 
 
 def track(iterable: Iterable[T], total: int | None = None) -> Iterator[T]:

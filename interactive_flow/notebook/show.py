@@ -1,0 +1,150 @@
+"""How runs come to be shown: the panels of runs that are going on, and a `Run` that is shown as a value.
+
+`install` tells the rest of the package and IPython about it; ``%load_ext interactive_flow`` does so, and so does the
+first run of a session in which nobody loaded the extension.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+from IPython.core.getipython import get_ipython
+from IPython.core.interactiveshell import InteractiveShell
+
+from interactive_flow.model.events import RunStarted
+from interactive_flow.model.record import RunRecord
+from interactive_flow.notebook.cells import cell_of
+from interactive_flow.notebook.inspector import install_inspector, uninstall_inspector
+from interactive_flow.notebook.magics import FlowMagics, complete
+from interactive_flow.notebook.panel import Panel
+from interactive_flow.notebook.picture import Picture
+from interactive_flow.notebook.screens import forget, is_kept, keep, load_widget, make_screen, publish
+from interactive_flow.runtime.observers import Observer, set_display_provider
+from interactive_flow.runtime.run import Run, set_mimebundle
+from interactive_flow.runtime.sites import set_cell_lookup
+
+DISPLAYS = ("auto", "html", "none")
+"""What ``wf.options(display=…)`` may be in a notebook, besides what runs elsewhere."""
+
+SETTLE = 10.0
+"""Seconds that the end of a cell waits at most for the last picture of a run that ended in it."""
+
+
+class _Going(NamedTuple):
+    """A run whose end may not be drawn yet."""
+
+    run: Run
+    panel: Panel
+    cell: int
+
+
+_going: dict[str, _Going] = {}
+"""By the ids of the runs."""
+
+
+def display_provider(run: Run, wanted: str = "auto") -> Observer | None:
+    """The live panel of a run that is about to begin; see `interactive_flow.runtime.observers.DisplayProvider`.
+
+    Args:
+        run: the run.
+        wanted: ``"auto"``, ``"html"`` (no widget) or ``"none"``.
+
+    Returns:
+        None where nothing is wanted, or nobody is there to see it: outside of a notebook's kernel.
+
+    Raises:
+        ValueError: `wanted` is something else.
+    """
+    if wanted not in DISPLAYS:
+        raise ValueError(f"display={wanted!r}: in a notebook there are {', '.join(map(repr, DISPLAYS))} and 'terminal'")
+    shell = get_ipython()
+    if shell is None or wanted == "none" or not _in_kernel(shell):
+        return None
+    install(shell)
+    # The run is about to begin; what its first event will say is known already, and may be asked for before it comes.
+    begun = RunRecord([RunStarted(0.0, run.id, run.name, time.time(), 0)])
+    panel = Panel(make_screen(wanted), Picture(begun))
+    _going[run.id] = _Going(run, panel, shell.execution_count)
+    return panel
+
+
+def show(run: Run) -> None:
+    """Shows a run in the cell that is running: live while it goes on, else as it is.
+
+    The cell that began the run shows it already; there it is only made sure that it is seen at once.
+    """
+    going = _going.get(run.id)
+    again = going is None or going.cell != InteractiveShell.instance().execution_count
+    if going is None or not going.panel.open(again=again):
+        publish(mimebundle(run))
+
+
+def mimebundle(run: Run) -> dict[str, Any]:
+    """A run as it is now: HTML without script, and text.  Where it has ended, a widget makes the HTML interactive."""
+    picture = Picture(RunRecord(run.events()))
+    if picture.over and not is_kept(run.id) and _in_kernel(get_ipython()):
+        widget_class = load_widget()
+        if widget_class is not None:
+            keep(widget_class(**picture.traits()))
+    return picture.bundle()
+
+
+def install(shell: InteractiveShell) -> None:
+    """Makes this notebook show runs, and gives it ``%flow``; once or many times is the same."""
+    set_display_provider(display_provider)
+    set_mimebundle(mimebundle)
+    set_cell_lookup(cell_of)
+    install_inspector(shell)
+    _displays(shell).for_type(Run, show)
+    for event, callback in _CALLBACKS:
+        if callback not in shell.events.callbacks[event]:
+            shell.events.register(event, callback)
+    if "flow" not in shell.magics_manager.magics["line"]:
+        shell.register_magics(FlowMagics(shell))
+    for word in _COMPLETED:
+        if word not in shell.strdispatchers["complete_command"].strs:
+            shell.strdispatchers["complete_command"].add_s(word, complete, 50)
+
+
+def uninstall(shell: InteractiveShell) -> None:
+    """Takes back what `install` did."""
+    set_display_provider(None)
+    set_mimebundle(None)
+    set_cell_lookup(None)
+    uninstall_inspector(shell)
+    _displays(shell).pop(Run, None)
+    for event, callback in _CALLBACKS:
+        if callback in shell.events.callbacks[event]:
+            shell.events.unregister(event, callback)
+    shell.magics_manager.magics["line"].pop("flow", None)
+    for word in _COMPLETED:
+        shell.strdispatchers["complete_command"].strs.pop(word, None)
+    forget()
+
+
+def _before_cell(info: object) -> None:
+    # A cell that is run again has the same file name and a new number, so what was looked up before is forgotten.
+    set_cell_lookup(cell_of)
+
+
+def _after_cell(result: object) -> None:
+    """Waits for the last picture of the runs that have ended: a cell is over when what it shows is there."""
+    deadline = time.monotonic() + SETTLE
+    for going in [going for going in list(_going.values()) if going.run.status != "running"]:
+        going.panel.settle(max(deadline - time.monotonic(), 0.0))
+        del _going[going.run.id]
+
+
+_COMPLETED = ("%flow", "flow")
+_CALLBACKS = (("pre_run_cell", _before_cell), ("post_run_cell", _after_cell))
+
+
+def _displays(shell: InteractiveShell) -> Any:
+    """Who asks objects to show themselves, as ``_ipython_display_`` does."""
+    assert shell.display_formatter is not None
+    return shell.display_formatter.ipython_display_formatter
+
+
+def _in_kernel(shell: InteractiveShell | None) -> bool:
+    return getattr(shell, "kernel", None) is not None
