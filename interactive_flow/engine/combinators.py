@@ -15,7 +15,7 @@ from interactive_flow.engine.containers import gather
 from interactive_flow.engine.placeholder import Placeholder
 from interactive_flow.engine.spec import CombinatorSpec, TaskSpec, WorkflowSpec
 from interactive_flow.model.events import Site
-from interactive_flow.model.states import CallKind
+from interactive_flow.model.states import CallKind, CallState
 
 if TYPE_CHECKING:
     from interactive_flow.engine.engine import Engine
@@ -38,6 +38,13 @@ class Combinator(Scope):
         self.started = engine.clock()
 
     def arrived(self, done: Call) -> None:
+        """A call among the arguments has finished, or was given up because whoever made it came to its end."""
+        if done.state is CallState.CANCELLED:
+            self.engine.cancel_call(self, done.outcome.reason)
+        else:
+            self.take(done)
+
+    def take(self, done: Call) -> None:
         """A call among the arguments has finished."""
         raise NotImplementedError
 
@@ -45,7 +52,7 @@ class Combinator(Scope):
         """Takes what has finished, in order of finish, and asks to be told of the rest."""
         for dep in sorted((dep for dep in deps if dep.done), key=lambda dep: dep.order):
             if not self.done:
-                self.arrived(dep)
+                self.take(dep)
         for dep in deps:
             if not dep.done and not self.done:
                 dep.tell(self)
@@ -64,7 +71,7 @@ class First(Combinator):
         node.watch(deps)
         return node
 
-    def arrived(self, done: Call) -> None:
+    def take(self, done: Call) -> None:
         self.engine.succeed_like(self, done)
 
 
@@ -73,7 +80,7 @@ class Item(Combinator):
 
     __slots__ = ()
 
-    def arrived(self, done: Call) -> None:
+    def take(self, done: Call) -> None:
         self.engine.succeed_like(self, done)
 
 
@@ -101,11 +108,11 @@ class FinishOrder(Combinator):
         node.watch(deps)
         return node
 
-    def arrived(self, done: Call) -> None:
+    def take(self, done: Call) -> None:
         position = len(self.finished)
         self.finished.append(done)
         if position < len(self.items) and not self.items[position].done:
-            self.items[position].arrived(done)
+            self.items[position].take(done)
         if len(self.finished) == self.total:
             self.engine.succeed(self, None)
 
@@ -115,7 +122,7 @@ class FinishOrder(Combinator):
         self.engine.combine(item, (self,), site)
         self.items.append(item)
         if len(self.finished) >= len(self.items):
-            item.arrived(self.finished[len(self.items) - 1])
+            item.take(self.finished[len(self.items) - 1])
         return item
 
 
@@ -171,7 +178,7 @@ class ParallelReduce(Combinator):
         node.watch(deps)
         return node
 
-    def arrived(self, done: Call) -> None:
+    def take(self, done: Call) -> None:
         if done.failed or (self.left == 1 and not self.arrivals):
             self.engine.succeed_like(self, done)
         else:
@@ -184,6 +191,6 @@ class ParallelReduce(Combinator):
         args, kwargs, deps = gather((x, y), {})
         call = self.engine.call(self, self.function, args, kwargs, deps, None)
         if call.done:
-            self.arrived(call)
+            self.take(call)
         else:
             call.tell(self)

@@ -469,8 +469,8 @@ class Engine(Graph):
             self._workflow_failed(workflow, result.error)
             return
         value = result.value
-        workflow.restarts = isinstance(value, Restart)
-        if isinstance(value, Restart):
+        workflow.restarts = type(value) is Restart
+        if workflow.restarts:
             value = (value.args, value.kwargs)
         try:
             (value,), _, deps = gather((value,), {})

@@ -9,10 +9,10 @@ A greenlet belongs to the thread that made it, so one thread runs all the workfl
 from __future__ import annotations
 
 import contextvars
-import inspect
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
+from types import CoroutineType
 from typing import Any, Protocol
 
 from greenlet import GreenletExit, getcurrent, greenlet
@@ -94,7 +94,8 @@ class GreenletFiber:
         current_workflow.set(workflow)
         try:
             value = body(*args, **kwargs)
-            return Returned(awaited(value) if inspect.iscoroutine(value) else value)
+            # By its type alone: asking a placeholder anything would be a barrier.
+            return Returned(awaited(value) if type(value) is CoroutineType else value)
         except BaseException as error:
             traceback = error.__traceback__
             # The first frame is this function, which tells nobody anything.

@@ -108,23 +108,21 @@ class WidgetScreen:
     def update(self, picture: Picture) -> None:
         """See `Screen`."""
         first = self._widget is None
-        self._tell(picture)
+        self._tell(picture.traits())
         if first:
             self._outputs.put(self._live(picture))
 
     def finish(self, picture: Picture) -> None:
         """See `Screen`."""
-        widget = self._tell(picture)
         self._outputs.put(picture.bundle())
-        keep(widget)
+        keep(self._tell(picture.remains()))
 
     def _live(self, picture: Picture) -> dict[str, Any]:
         assert self._widget is not None
         view = {"version_major": 2, "version_minor": 1, "model_id": self._widget.model_id}
         return {WIDGET_VIEW: view, **picture.bundle()}
 
-    def _tell(self, picture: Picture) -> RunWidget:
-        traits = picture.traits()
+    def _tell(self, traits: dict[str, Any]) -> RunWidget:
         if self._widget is None:
             self._widget = self._class(**traits)
         else:

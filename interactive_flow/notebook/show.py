@@ -86,7 +86,7 @@ def mimebundle(run: Run) -> dict[str, Any]:
     if picture.over and not is_kept(run.id) and _in_kernel(get_ipython()):
         widget_class = load_widget()
         if widget_class is not None:
-            keep(widget_class(**picture.traits()))
+            keep(widget_class(**picture.remains()))
     return picture.bundle()
 
 

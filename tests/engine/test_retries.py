@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from laboratory import Bang, Laboratory, by_worker
 
-from interactive_flow import Retry, TaskError, Timeout, task
+from interactive_flow import Retry, TaskError, Timeout, flow, task
 from interactive_flow.model.events import AttemptFailed
 
 
@@ -166,20 +166,14 @@ def test_a_call_that_was_held_back_and_given_up_leaves_its_place_to_the_next() -
     lab = Laboratory()
     work = task(lab.give.fn, name="work", limit=1)
 
-    def code() -> Any:
-        one = work(1, 2.0)
-        held_back = work(2, 50.0)
-        three = work(3, 1.0)
-        del held_back
-        return first_two(one, three)
+    @flow
+    def changes_its_mind() -> str:
+        work("held back", 50.0)
+        return "plain"
 
-    def first_two(one: Any, three: Any) -> Any:
-        return [one, lab.give(0, 1.0)] if three is None else [one, three]
-
-    with pytest.raises(TaskError):
-        lab.run(lambda: [work(1, 2.0), task(lab.give.fn, name="work2", limit=1)(lab.bang("b", 1.0))])
-    assert lab.run(code) == [1, 3]
-    assert lab.seconds == 53.0, "calls begin in the order in which they were made"
+    assert lab.run(lambda: [work(1, 2.0), changes_its_mind(), work(3, 1.0)]) == [1, "plain", 3]
+    assert lab.state("changes_its_mind#1/work#1") == "cancelled"
+    assert lab.seconds == 3.0
 
 
 def test_a_limit_and_failures() -> None:

@@ -10,6 +10,8 @@
 //   details  {node id: Details} for the pane that a click opens
 //   spoken   what a screen reader is told; changes only when there is news
 //
+// Once the run has ended all but `run` and `details` are empty, as the static twin has the rest.
+//
 // It is shown in two ways.  While the run is going, `render` draws a live panel from the traits.  When it has ended,
 // the kernel replaces that output by a static twin, which a saved notebook keeps showing without kernel or script;
 // `initialize` runs for a model even when it has no view, finds the twin by its `data-iflow-run` and gives its graph
@@ -36,9 +38,9 @@ function render({ model, el }) {
 
   const unmount = mountGraph(graph, model);
   const stop = listen(model, {
-    top: (html) => morph(top, html),
-    below: (html) => morph(below, html),
-    spoken: (text) => (spoken.textContent = text),
+    top: (html) => html && morph(top, html),
+    below: (html) => html && morph(below, html),
+    spoken: (text) => text && (spoken.textContent = text),
   });
   return () => {
     stop();
@@ -117,7 +119,6 @@ class GraphView {
     this.x = this.y = 0;
     this.moved = false; // by the user: then a new layout keeps the view
     this.selected = null;
-    this.drawn = null;
     this.off = new AbortController();
     this.static = [...graph.childNodes];
     const svg = graph.querySelector("svg");
@@ -151,10 +152,9 @@ class GraphView {
     this.graph.replaceChildren(...this.static);
   }
 
-  // A new layout.  A twin has its drawing already, so the first one is only taken where there is none.
+  // A new layout.
   draw(svg) {
-    if (!svg || svg === this.drawn) return;
-    this.drawn = svg;
+    if (!svg) return;
     const template = document.createElement("template");
     template.innerHTML = svg;
     const element = template.content.querySelector("svg");

@@ -1,0 +1,332 @@
+"""The panel of a run, in JupyterLab, in a browser: live while the cell runs, lasting when the kernel is gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+TUTORIAL = Path(__file__).resolve().parents[2] / "notebooks" / "01_video_workflow.ipynb"
+
+TASKS = """\
+%load_ext interactive_flow
+import time
+from interactive_flow import heartbeat, task, workflow
+
+@task
+def embed_subtitles(video, subtitles):
+    time.sleep(0.6)
+    print("embedded", subtitles)
+    return f"{video}+{subtitles}"
+
+@task
+def encode_video(video, format):
+    for n in range(10):
+        heartbeat(n / 10, f"frame {n}")
+        time.sleep(0.08)
+    return f"{video}.{format}"
+
+@task
+def find_chapters(video):
+    time.sleep(0.7)
+    return [1, 2, 3]
+
+@task(retry=2)
+def extract_thumbnail(video, chapter, tried=[]):
+    time.sleep(0.3)
+    if chapter == 2 and chapter not in tried:
+        tried.append(chapter)
+        raise OSError("no such <frame>")
+    return f"{video}@{chapter}"
+"""
+WORKFLOW = """\
+@workflow
+def process_video(embed_subtitles, encode_video, find_chapters, extract_thumbnail):
+    def run(video, subtitles):
+        subtitled = embed_subtitles(video, subtitles)
+        encoded = [encode_video(subtitled, f) for f in ("mp4", "webm", "mov")]
+        thumbnails = [extract_thumbnail(video, c) for c in find_chapters(video)]
+        return encoded, thumbnails
+    return run
+"""
+RUN = """result = process_video.run("talk.mp4", "talk.srt")"""
+
+LIVE = "[data-iflow-live]"
+TWIN = "[data-iflow-run]:not([data-iflow-live])"
+
+# Notes, twenty times a second, what a cell shows and whether it is executing: all in one go, so that what was seen
+# together was there together.  The prompt tells whether it executes; the kernel's status does not, as it also goes
+# idle after each request of JupyterLab's own.
+WATCH = """(cell) => {
+    const seen = (window.iflowSeen = []);
+    const look = () => {
+        const element = document.querySelectorAll(".jp-CodeCell")[cell];
+        const bar = element?.querySelector("[data-iflow-run] .iflow-overall");
+        seen.push({
+            executing: element?.querySelector(".jp-InputPrompt")?.textContent === "[*]:" && !window.iflowDone,
+            bars: element?.querySelectorAll(".iflow-overall").length ?? 0,
+            done: bar ? Number(bar.getAttribute("aria-valuenow")) : null,
+            states: Object.fromEntries(
+                [...(element?.querySelectorAll("[data-iflow-run] [data-node]") ?? [])].map((node) => [
+                    node.dataset.node,
+                    node.dataset.state,
+                ]),
+            ),
+        });
+    };
+    clearInterval(window.iflowWatch);
+    window.iflowWatch = setInterval(look, 50);
+}"""
+
+
+def watch(page, cell):
+    page.evaluate(WATCH, cell)
+
+
+def seen(page):
+    """What was seen since `watch`."""
+    return page.evaluate("() => { clearInterval(window.iflowWatch); return window.iflowSeen; }")
+
+
+def assert_live(looks):
+    """Progress rose and a node changed its state while the cell was executing."""
+    looks = [look for look in looks if look["executing"] and look["done"] is not None]
+    counts = [look["done"] for look in looks]
+    assert counts == sorted(counts)
+    assert len(set(counts)) > 1, f"the bar did not move while the cell ran: {counts}"
+    histories = {}
+    for look in looks:
+        for name, state in look["states"].items():
+            history = histories.setdefault(name, [])
+            if not history or history[-1] != state:
+                history.append(state)
+    assert any(history[-2:] == ["running", "succeeded"] for history in histories.values()), histories
+
+
+def states(scope):
+    """The state of each node that a graph shows."""
+    return scope.locator("svg [data-node]").evaluate_all("nodes => nodes.map(node => node.dataset.state)")
+
+
+def assert_finished(output):
+    """The static twin with the final graph."""
+    assert output.locator(TWIN).count() == 1
+    assert output.locator(LIVE).count() == 0
+    assert output.locator(".iflow-header .iflow-state").inner_text().split() == ["✓", "succeeded"]
+    final = states(output)
+    assert sorted(set(final)) == ["passed", "succeeded"]
+    assert final.count("succeeded") == 8
+
+
+def test_progress_and_graph_change_while_the_cell_runs(open_notebook, screenshots):
+    notebook = open_notebook("live.ipynb", TASKS, WORKFLOW, RUN)
+    page, output = notebook.page, notebook.output(2)
+    watch(page, 2)
+    notebook.run_all()
+    page.wait_for_selector(f"{LIVE} [data-node][data-state=running]")
+    page.wait_for_selector(f"{LIVE} [data-node][data-state=succeeded]")
+    output.scroll_into_view_if_needed()
+    page.screenshot(path=screenshots / "running_light.png")
+    notebook.wait_until_run()
+    assert_live(seen(page))
+    assert_finished(output)
+    page.screenshot(path=screenshots / "done_light.png")
+
+
+def test_the_first_run_of_the_tutorial_is_live(open_notebook, screenshots):
+    tutorial = nbformat.read(TUTORIAL, as_version=4)
+    code = [cell.source for cell in tutorial.cells if cell.cell_type == "code"]
+    first = next(n for n, source in enumerate(code) if ".run(" in source)
+    notebook = open_notebook("tutorial.ipynb", *code[: first + 1])
+    page, output = notebook.page, notebook.output(first)
+    watch(page, first)
+    notebook.run_all()
+    page.wait_for_selector(f"{LIVE} [data-node][data-state=succeeded]")
+    output.scroll_into_view_if_needed()
+    page.screenshot(path=screenshots / "tutorial_running_light.png")
+    notebook.wait_until_run()
+    assert_live(seen(page))
+    assert output.locator(TWIN).count() == 1
+    assert set(states(output)) == {"passed", "succeeded"}
+    page.screenshot(path=screenshots / "tutorial_done_light.png")
+
+
+def test_the_graph_stays_when_the_kernel_is_gone(open_notebook, reload, lab, theme, screenshots):
+    notebook = open_notebook("lasting.ipynb", TASKS, WORKFLOW, RUN)
+    page = notebook.page
+    notebook.run_all()
+    notebook.wait_until_run()
+    notebook.save()
+    (saved,) = lab.read("lasting.ipynb").cells[2].outputs
+    assert set(saved.data) == {"text/html", "text/plain"}
+    assert "<script" not in saved.data["text/html"]
+    assert "process_video" in saved.data["text/plain"]
+
+    lab.shut_kernels_down()
+    theme("Dark")
+    reload(kernels=False)
+    notebook.open(wait_for_kernel=False)
+    output = notebook.output(2)
+    output.locator("svg [data-node]").first.wait_for()
+    assert_finished(output)
+    page.locator(".jp-Dialog", has_text="Error Starting Kernel").get_by_role("button", name="Ok").click()
+    page.locator(".jp-Dialog", has_text="Select Kernel").get_by_role("button", name="No Kernel").click()
+    assert page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.session") is None
+    assert "Error displaying widget" not in page.inner_text("body")
+    output.scroll_into_view_if_needed()
+    page.screenshot(path=screenshots / "reopened_dark.png")
+
+
+def test_a_click_on_a_node_tells_about_the_call(open_notebook, screenshots):
+    notebook = open_notebook("details.ipynb", TASKS, WORKFLOW, RUN)
+    page, output = notebook.page, notebook.output(2)
+    notebook.run_all()
+    notebook.wait_until_run()
+    pane = output.locator(".iflow-pane")
+    pane.wait_for(state="attached")  # the twin has become interactive
+    assert pane.is_hidden()
+    output.locator("[data-node=n1]").click()
+    text = pane.inner_text()
+    for part in ("embed_subtitles#1", "succeeded", "embed_subtitles('talk.mp4', 'talk.srt')", "'talk.mp4+talk.srt'"):
+        assert part in text
+    assert "cell 2, line 4" in text
+    assert "embedded talk.srt" in text
+    page.screenshot(path=screenshots / "details_light.png")
+
+    page.keyboard.press("Escape")
+    assert pane.is_hidden()
+    for _ in range(7):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    assert pane.is_visible()
+    assert "2 attempts" in output.locator("[data-selected] title").text_content()
+
+
+def test_the_graph_zooms_and_pans(open_notebook):
+    notebook = open_notebook("zoom.ipynb", TASKS, WORKFLOW, RUN)
+    page, output = notebook.page, notebook.output(2)
+    notebook.run_all()
+    notebook.wait_until_run()
+    window, node = output.locator(".iflow-window"), output.locator("[data-node=n1]")
+    window.wait_for()
+    window.scroll_into_view_if_needed()
+    before = node.bounding_box()
+    output.get_by_role("button", name="zoom in").click()
+    larger = node.bounding_box()
+    assert larger["width"] == pytest.approx(before["width"] * 1.25, rel=0.01)
+
+    frame = window.bounding_box()
+    x, y = frame["x"] + frame["width"] / 2, frame["y"] + 5
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 30, y + 20, steps=3)
+    page.mouse.up()
+    moved = node.bounding_box()
+    assert moved["x"] - larger["x"] == pytest.approx(30, abs=2)
+    assert moved["y"] - larger["y"] == pytest.approx(20, abs=2)
+    assert output.locator(".iflow-pane").is_hidden(), "a drag is no click"
+
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, 300)
+    page.keyboard.up("Control")
+    page.wait_for_function(
+        "([node, width]) => node.getBoundingClientRect().width < width", arg=[node.element_handle(), moved["width"]]
+    )
+    output.get_by_role("button", name="fit the graph").click()
+    assert node.bounding_box() == pytest.approx(before, abs=1)
+
+
+def test_the_stop_button_cancels_the_run(open_notebook, theme, screenshots):
+    notebook = open_notebook(
+        "stop.ipynb",
+        TASKS,
+        WORKFLOW,
+        """process_video.inject(find_chapters=task(lambda video: time.sleep(60))).run("talk.mp4", "talk.srt")""",
+    )
+    page, output = notebook.page, notebook.output(2)
+    theme("Dark")
+    notebook.run_all()
+    page.wait_for_selector(f"{LIVE} [data-node=n1][data-state=succeeded]")
+    output.scroll_into_view_if_needed()
+    page.screenshot(path=screenshots / "running_dark.png")
+    notebook.interrupt()
+    notebook.wait_until_run()
+    assert "KeyboardInterrupt" in notebook.text(2)
+    assert output.locator(TWIN).count() == 1
+    assert output.locator(".iflow-header .iflow-state").inner_text().split() == ["⊘", "cancelled"]
+    assert {"cancelled", "succeeded"} <= set(states(output))
+    page.screenshot(path=screenshots / "cancelled_dark.png")
+
+    notebook.run_all()  # the kernel is as good as new
+    page.wait_for_selector(f"{LIVE} [data-node=n1][data-state=succeeded]")
+    notebook.interrupt()
+    notebook.wait_until_run()
+    assert output.locator(".iflow-header .iflow-state").inner_text().split() == ["⊘", "cancelled"]
+
+
+def test_quick_runs_show_only_their_end(open_notebook):
+    quick = "quick = workflow(lambda encode_video: lambda: [encode_video('v', f) for f in 'abc'])"
+    notebook = open_notebook(
+        "quick.ipynb",
+        "from interactive_flow import task, workflow\nencode_video = task(lambda v, f: v + f)\n" + quick,
+        "print('before'); a = quick.run(); print('between'); b = quick.run(); print('after'); a + b",
+    )
+    page, output = notebook.page, notebook.output(1)
+    for _ in range(2):
+        watch(page, 1)
+        notebook.run_all()
+        notebook.wait_until_run()
+        output.locator(".iflow-pane").nth(1).wait_for(state="attached")
+        assert {look["done"] for look in seen(page)} <= {None, 3}
+        assert output.locator(TWIN).count() == 2
+        assert set(states(output)) == {"succeeded"}
+        words = output.locator(".jp-OutputArea-output").evaluate_all(
+            "outputs => outputs.map(o => o.querySelector('[data-iflow-run]') ? 'run' : o.textContent.trim())"
+        )
+        assert words == ["before", "run", "between", "run", "after", "['va', 'vb', 'vc', 'va', 'vb', 'vc']"]
+
+
+def test_a_run_in_the_background_is_live_in_every_cell_that_shows_it(open_notebook):
+    notebook = open_notebook(
+        "background.ipynb", TASKS, WORKFLOW, "run = process_video.start('talk.mp4', 'talk.srt')", "run", "run.result()"
+    )
+    page = notebook.page
+    watch(page, 3)
+    notebook.run_all()
+    page.wait_for_selector(f"{LIVE} [data-node][data-state=succeeded]")
+    assert notebook.output(2).locator(LIVE).count() == 1
+    assert notebook.output(3).locator(LIVE).count() == 1
+    notebook.wait_until_run()
+    assert len({look["done"] for look in seen(page) if look["done"] is not None}) > 1
+    assert_finished(notebook.output(2))
+    assert_finished(notebook.output(3))
+
+
+def test_a_failed_run_says_why(open_notebook, theme, screenshots):
+    notebook = open_notebook(
+        "failed.ipynb",
+        TASKS.replace("retry=2", "retry=1"),
+        WORKFLOW,
+        "import warnings; warnings.simplefilter('default')",
+        RUN,
+    )
+    page, output = notebook.page, notebook.output(3)
+    theme("Dark")
+    notebook.run_all()
+    notebook.wait_until_run()
+    assert output.locator(".iflow-header .iflow-state").first.inner_text().split() == ["✗", "failed"]
+    output.locator(".iflow-pane").wait_for(state="attached")
+    output.locator("[data-node][data-state=failed]").first.click()
+    assert "OSError: no such <frame>" in output.locator(".iflow-pane").inner_text()
+    page.screenshot(path=screenshots / "failed_dark.png")
+
+
+def test_without_a_widget_the_panel_is_live_all_the_same(open_notebook):
+    notebook = open_notebook("html.ipynb", TASKS, WORKFLOW, RUN.replace(".run(", ".options(display='html').run("))
+    page = notebook.page
+    watch(page, 2)
+    notebook.run_all()
+    notebook.wait_until_run()
+    assert_live(seen(page))
+    assert_finished(notebook.output(2))
