@@ -95,8 +95,8 @@ class Picture:
     def remains(self) -> dict[str, Any]:
         """The traits for when the run has ended: what the bundle has not got, which is there by then."""
         self._look()
-        nothing = {"top": "", "svg": "", "below": "", "states": {}, "spoken": ""}
-        return {"run": self.record.run, "details": self._details, **nothing}
+        nothing = {"top": "", "svg": "", "below": "", "states": {}}
+        return {"run": self.record.run, "details": self._details, "spoken": self._spoken(), **nothing}
 
     def bundle(self) -> dict[str, str]:
         """The run as it is now, for a reader that cannot be told of changes: HTML without script, and text."""

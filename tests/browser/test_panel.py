@@ -131,6 +131,7 @@ def test_progress_and_graph_change_while_the_cell_runs(open_notebook, screenshot
     notebook.wait_until_run()
     assert_live(seen(page))
     assert_finished(output)
+    assert page.get_by_role("status").filter(has_text="process_video").inner_text() == "process_video: succeeded"
     page.screenshot(path=screenshots / "done_light.png")
 
 

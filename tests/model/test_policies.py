@@ -48,7 +48,7 @@ def test_short_forms_of_timeout(given_: Any, policy: Timeout) -> None:
     assert Timeout.of(given_) == policy
 
 
-@pytest.mark.parametrize("given_", [True, "3", 2.5, {}, object(), [], (), {1, 2}, ["1"], [None]])
+@pytest.mark.parametrize("given_", [True, "3", 2.5, {}, object(), [], (), {1, 2}, [None]])
 def test_what_is_no_retry(given_: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
         Retry.of(given_)
@@ -109,7 +109,7 @@ def test_policies_are_values(policy: Any) -> None:
     assert dataclasses.replace(policy) == policy
     assert hash(dataclasses.replace(policy)) == hash(policy)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        policy.attempts = 3
+        setattr(policy, dataclasses.fields(policy)[0].name, 3)
 
 
 def test_exceptions_worth_a_retry_in_any_form() -> None:

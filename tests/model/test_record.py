@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +39,7 @@ def everything(lab: Laboratory) -> Callable[[], Any]:
 
     def code() -> Any:
         lab.give(slow("too slow", 50.0))
+        lab.give(lab.give("waits for this one", 0.5))
         xs = [lab.give(n, float(n)) for n in range(4)]
         total = parallel_reduce(lab.add, xs)
         order = [x + 0 for x in finish_order([xs[3], xs[1]])]
@@ -68,7 +70,8 @@ def test_the_stream_has_everything() -> None:
     kinds = {type(e).__name__ for e in EVENTS}
     assert kinds >= {
         "RunStarted", "CallScheduled", "CallReady", "CallStarted", "CallProgressed", "CallOutput", "CallSucceeded",
-        "CallFailed", "AttemptFailed", "CallCancelled", "BarrierEntered", "BarrierLeft", "WorkflowReturned", "RunFinished",
+        "CallFailed", "AttemptFailed", "CallCancelled", "BarrierEntered", "BarrierLeft", "WorkflowReturned",
+        "RunFinished",
     }  # fmt: skip
     assert {call.state for call in record.calls} == {
         CallState.SUCCEEDED, CallState.FAILED, CallState.TIMED_OUT, CallState.CANCELLED
@@ -80,7 +83,7 @@ def test_the_stream_has_everything() -> None:
 def test_batches_of_any_size_fold_to_the_same(cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(EVENTS)]
     record = RunRecord()
-    for a, b in zip(edges, edges[1:], strict=False):
+    for a, b in itertools.pairwise(edges):
         record.apply(EVENTS[a:b])
     assert seen(record) == seen(RunRecord(EVENTS))
 

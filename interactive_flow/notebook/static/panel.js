@@ -10,7 +10,7 @@
 //   details  {node id: Details} for the pane that a click opens
 //   spoken   what a screen reader is told; changes only when there is news
 //
-// Once the run has ended all but `run` and `details` are empty, as the static twin has the rest.
+// Once the run has ended, markup and states are empty, as the static twin has them.
 //
 // It is shown in two ways.  While the run is going, `render` draws a live panel from the traits.  When it has ended,
 // the kernel replaces that output by a static twin, which a saved notebook keeps showing without kernel or script;
@@ -29,18 +29,16 @@ export default { initialize, render };
 
 function render({ model, el }) {
   const root = make("section", { class: "iflow iflow-live", "data-iflow-run": model.get("run"), "data-iflow-live": "" });
-  const spoken = make("div", { class: "iflow-spoken", role: "status", "aria-live": "polite" });
   const top = make("div", { class: "iflow-top" });
   const graph = make("div", { class: "iflow-graph-box" });
   const below = make("div", { class: "iflow-below" });
-  root.append(spoken, top, graph, below);
+  root.append(top, graph, below);
   el.append(root);
 
   const unmount = mountGraph(graph, model);
   const stop = listen(model, {
     top: (html) => html && morph(top, html),
     below: (html) => html && morph(below, html),
-    spoken: (text) => text && (spoken.textContent = text),
   });
   return () => {
     stop();
@@ -63,7 +61,14 @@ function initialize({ model }) {
       if (free) mounted.set(graph, mountGraph(graph, model));
     }
   });
+  // Outside of all outputs, as the one that shows the run is replaced when there is most to say.
+  const spoken = make("div", { class: "iflow-spoken", role: "status", "aria-live": "polite" });
+  document.body.append(spoken);
+  const say = () => (spoken.textContent = model.get("spoken"));
+  model.on("change:spoken", say);
   return () => {
+    model.off("change:spoken", say);
+    spoken.remove();
     forget();
     for (const unmount of mounted.values()) unmount();
   };
