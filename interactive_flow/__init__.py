@@ -20,6 +20,7 @@ from interactive_flow.authoring.options import configure
 from interactive_flow.authoring.task import Task, task
 from interactive_flow.authoring.workflow import Workflow, flow, workflow
 from interactive_flow.model.errors import (
+    DeterminismError,
     IgnoredTaskErrorWarning,
     InteractiveFlowError,
     MissingTaskError,
@@ -27,6 +28,7 @@ from interactive_flow.model.errors import (
     TaskCancelled,
     TaskError,
     TaskTimeout,
+    WorkflowCodeWarning,
 )
 from interactive_flow.model.policies import Retry, Timeout
 from interactive_flow.model.record import CallRecord
@@ -37,6 +39,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CallRecord",
+    "DeterminismError",
     "IgnoredTaskErrorWarning",
     "InteractiveFlowError",
     "MissingTaskError",
@@ -49,6 +52,7 @@ __all__ = [
     "TaskTimeout",
     "Timeout",
     "Workflow",
+    "WorkflowCodeWarning",
     "concurrently",
     "configure",
     "finish_order",

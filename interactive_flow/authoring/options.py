@@ -14,6 +14,8 @@ class Options:
         executor: ``"threads"``, ``"inline"``, or an object with the executor protocol.
         max_workers: how many tasks run at once.
         rate_limit: how many tasks begin in a second, at most.
+        strategy: how the workflow's code is suspended at a barrier: ``"resume"`` (it is parked where it stands) or
+            ``"replay"`` (it is run again from the top, and finds the known results on its way).
         display: ``"auto"`` (a live panel in a notebook, nothing in a script), ``"terminal"`` or ``"none"``.
         name: what the workflow is called in records and panels.
     """
@@ -21,6 +23,7 @@ class Options:
     executor: Any = None
     max_workers: int | None = None
     rate_limit: float | None = None
+    strategy: str | None = None
     display: str | None = None
     name: str | None = None
 
@@ -41,6 +44,8 @@ class Options:
         rate = given.get("rate_limit")
         if rate is not None and not (isinstance(rate, int | float) and rate > 0):
             raise ValueError(f"{where}: rate_limit={rate!r}; a rate is a positive number of tasks a second")
+        if given.get("strategy") not in (None, "resume", "replay"):
+            raise ValueError(f"{where}: strategy={given['strategy']!r}; there are 'resume' and 'replay'")
         display = given.get("display")
         if display is not None and not isinstance(display, str):
             raise TypeError(f"{where}: display={display!r}; there are 'auto', 'none' and 'terminal'")

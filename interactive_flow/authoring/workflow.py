@@ -165,6 +165,7 @@ class Workflow(Generic[P, R]):
             executor=options.executor,
             max_workers=options.max_workers,
             rate_limit=options.rate_limit,
+            strategy=options.strategy or "resume",
             display=options.display or "auto",
         )
         self._runs[:] = [run]

@@ -14,6 +14,7 @@ from interactive_flow.model.states import CallKind, CallState
 if TYPE_CHECKING:
     from interactive_flow.engine.engine import Engine
     from interactive_flow.engine.fibers import Fiber
+    from interactive_flow.engine.replay import Replay
     from interactive_flow.engine.spec import CombinatorSpec, TaskSpec, WorkflowSpec
 
 
@@ -253,6 +254,7 @@ class WorkflowCall(Scope):
 
     Attributes:
         fiber: its code, once begun, until it has returned.
+        replay: what its code has called, where it is run again and again.
         blocked_on: the call, or the calls, at whose barrier it stands.
         returned: True once its code came to an end; `value` is then what it returned, placeholders and all.
         restarts: True where that are the arguments with which it begins again.
@@ -260,12 +262,13 @@ class WorkflowCall(Scope):
 
     kind = CallKind.WORKFLOW
 
-    __slots__ = ("blocked_on", "fiber", "restarts", "returned", "value")
+    __slots__ = ("blocked_on", "fiber", "replay", "restarts", "returned", "value")
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.fiber: Fiber | None = None
         self.blocked_on: Call | Barrier | None = None
+        self.replay: Replay | None = None
         self.returned = False
         self.value: Any = None
         self.restarts = False

@@ -20,7 +20,7 @@ from typing import Any
 
 from interactive_flow.engine.calls import Barrier, Call, Job, Scope, StreamCall, TaskCall, WorkflowCall
 from interactive_flow.engine.containers import fill, gather
-from interactive_flow.engine.fibers import Fiber, GreenletFiber, Raised, Restart, Returned
+from interactive_flow.engine.fibers import Fiber, Raised, Restart, Returned, make_fiber
 from interactive_flow.engine.graph import (
     _NO_KWARGS,
     CANCELLED,
@@ -71,6 +71,7 @@ class Engine(Graph):
         wall: seconds since the epoch at the start; only recorded.
         restarts: how often the run has begun again already.
         runs_tiny: whether the driver takes tiny calls (see `interactive_flow.engine.lanes`).
+        strategy: how workflow code is suspended: ``"resume"`` or ``"replay"`` (see `interactive_flow.engine.fibers`).
         rate_limit: how many attempts begin in a second, at most; None for no bound.
 
     Attributes:
@@ -92,6 +93,7 @@ class Engine(Graph):
         runs_tiny: bool = False,
         restarts: int = 0,
         rate_limit: float | None = None,
+        strategy: str = "resume",
     ) -> None:
         super().__init__(clock, driver)
         self.status = RunStatus.RUNNING
@@ -102,6 +104,7 @@ class Engine(Graph):
         self.runnable: deque[WorkflowCall] = deque()
         self.abandoned: list[Job] = []
         self.lanes = Lanes(runs_tiny and rate_limit is None)
+        self.strategy = strategy
         self._interval = 1.0 / rate_limit if rate_limit else 0.0
         self._next_start = 0.0
         self._identity = (run, workers, wall, restarts)
@@ -423,7 +426,7 @@ class Engine(Graph):
             if workflow.depends:
                 args, kwargs = fill(args), fill(kwargs)
             workflow.args, workflow.kwargs = (), _NO_KWARGS
-            workflow.fiber = GreenletFiber(workflow, workflow.spec.body, args, kwargs)
+            workflow.fiber = make_fiber(self.strategy, workflow, args, kwargs)
         return workflow.fiber
 
     def block(self, workflow: WorkflowCall, call: Call, site: Site | None) -> None:

@@ -1,9 +1,17 @@
 """How workflow code is suspended and resumed.
 
-*Resume*, the strategy here, runs the code in a greenlet: at a barrier it is parked where it stands, with its frames,
-and continued there when the value has come.  Nothing runs twice, and N barriers cost N switches.
+*Resume* runs the code in a greenlet: at a barrier it is parked where it stands, with its frames, and continued there
+when the value has come.  Nothing runs twice, and N barriers cost N switches.  A greenlet belongs to the thread that
+made it, so one thread runs all the workflow code of a run.
 
-A greenlet belongs to the thread that made it, so one thread runs all the workflow code of a run.
+*Replay* lets go of the code at a barrier, by an exception, and runs it again from the top when the value has come,
+finding known results on the way: N barriers cost in the order of N² calls, and nothing has to be kept but what was
+called.
+
+The code of an ``async`` workflow is a coroutine, which either of them drives to its end: awaiting a placeholder is a
+barrier like any other use of it.
+
+All give the same calls, the same identities and the same results.
 """
 
 from __future__ import annotations
@@ -19,6 +27,8 @@ from greenlet import GreenletExit, getcurrent, greenlet
 
 from interactive_flow.engine.calls import WorkflowCall
 from interactive_flow.engine.placeholder import current_workflow
+from interactive_flow.engine.replay import Replay
+from interactive_flow.model.errors import DeterminismError
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +90,60 @@ def awaited(code: Coroutine[Any, Any, Any]) -> Any:
     raise TypeError("a workflow can await placeholders only")
 
 
+def _run(workflow: WorkflowCall, body: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Returned | Raised:
+    """Runs the code, from the top."""
+    current_workflow.set(workflow)
+    try:
+        value = body(*args, **kwargs)
+        # By its type alone: asking a placeholder anything would be a barrier.
+        return Returned(awaited(value) if type(value) is CoroutineType else value)
+    except BaseException as error:
+        traceback = error.__traceback__
+        # The first frame is this function, which tells nobody anything.
+        return Raised(error.with_traceback(traceback.tb_next if traceback else None))
+
+
+class _LetGo(BaseException):
+    """Raised at a barrier of replayed code, to get out of it."""
+
+
+class ReplayFiber:
+    """Code that is run again from the top each time it is advanced."""
+
+    __slots__ = ("_code", "_replay")
+
+    def __init__(self, workflow: WorkflowCall, body: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> None:
+        self._replay = workflow.replay = Replay(workflow.spec.name)
+        self._code = partial(_run, workflow, body, args, kwargs)
+
+    def advance(self) -> Returned | Raised | None:
+        self._replay.begin()
+        result = contextvars.copy_context().run(self._code)
+        if isinstance(result, Raised) and isinstance(result.error, _LetGo):
+            return None
+        try:
+            self._replay.check_end("an end" if isinstance(result, Returned) else f"raised {result.error!r}")
+        except DeterminismError as error:
+            # An error of this kind that the code met itself is the better one: it is the first.
+            return result if isinstance(result, Raised) else Raised(error)
+        return result
+
+    def suspend(self) -> None:
+        self._replay.check_end("a barrier")
+        raise _LetGo
+
+    def close(self) -> None:
+        """Nothing is parked."""
+
+
 class GreenletFiber:
     """Code parked in a greenlet."""
 
     __slots__ = ("_greenlet",)
 
     def __init__(self, workflow: WorkflowCall, body: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> None:
-        self._greenlet = greenlet(partial(self._run, workflow, body, args, kwargs))
+        self._greenlet = greenlet(partial(_run, workflow, body, args, kwargs))
         self._greenlet.gr_context = contextvars.copy_context()
-
-    @staticmethod
-    def _run(workflow: WorkflowCall, body: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Returned | Raised:
-        current_workflow.set(workflow)
-        try:
-            value = body(*args, **kwargs)
-            # By its type alone: asking a placeholder anything would be a barrier.
-            return Returned(awaited(value) if type(value) is CoroutineType else value)
-        except BaseException as error:
-            traceback = error.__traceback__
-            # The first frame is this function, which tells nobody anything.
-            return Raised(error.with_traceback(traceback.tb_next if traceback else None))
 
     def advance(self) -> Returned | Raised | None:
         self._greenlet.parent = getcurrent()
@@ -115,3 +159,9 @@ class GreenletFiber:
         if self._greenlet and not self._greenlet.dead:
             self._greenlet.parent = getcurrent()
             self._greenlet.throw(GreenletExit)
+
+
+def make_fiber(strategy: str, workflow: WorkflowCall, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fiber:
+    """The code of `workflow`, to be advanced by this strategy: ``"resume"`` or ``"replay"``."""
+    kind = ReplayFiber if strategy == "replay" else GreenletFiber
+    return kind(workflow, workflow.spec.body, args, kwargs)

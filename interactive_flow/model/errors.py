@@ -68,6 +68,26 @@ class WorkflowStalled(InteractiveFlowError):
     """Workflow code waits for results of which none can ever arrive."""
 
 
+class DeterminismError(InteractiveFlowError):
+    """Workflow code that was run again did something else than the first time.
+
+    Attributes:
+        position: which of the workflow's calls it was, counted from 0.
+        expected: the call that it made there before.
+        found: what it did now.
+    """
+
+    def __init__(self, reason: str, *, position: int = 0, expected: str = "", found: str = "") -> None:
+        super().__init__(reason)
+        self.position = position
+        self.expected = expected
+        self.found = found
+
+
+class WorkflowCodeWarning(UserWarning):
+    """Workflow code does something that does not work on placeholders, or is not the same each time it runs."""
+
+
 class IgnoredTaskErrorWarning(UserWarning):
     """A call failed, and the workflow ended without anybody looking at its result."""
 

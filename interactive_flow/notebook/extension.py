@@ -16,5 +16,5 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
-    """Takes back what `load_ipython_extension` did; runs that are shown already stay, as they are."""
+    """Takes back what `load_ipython_extension` did; what is shown stays, as it is."""
     uninstall(shell)

@@ -108,8 +108,8 @@ def install(shell: InteractiveShell) -> None:
 
 
 def uninstall(shell: InteractiveShell) -> None:
-    """Takes back what `install` did."""
-    set_display_provider(None)
+    """Takes back what `install` did; runs have no panels from now on."""
+    set_display_provider(_no_panel)  # with none at all, the runtime would find the one above by itself
     set_mimebundle(None)
     set_cell_lookup(None)
     uninstall_inspector(shell)
@@ -121,6 +121,10 @@ def uninstall(shell: InteractiveShell) -> None:
     for word in _COMPLETED:
         shell.strdispatchers["complete_command"].strs.pop(word, None)
     forget()
+
+
+def _no_panel(run: Run, wanted: str) -> None:
+    return None
 
 
 def _before_cell(info: object) -> None:

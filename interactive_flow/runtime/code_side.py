@@ -14,23 +14,25 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 from interactive_flow.engine.calls import Call, Scope, StreamCall, WorkflowCall
-from interactive_flow.engine.combinators import FinishOrder, First, Item, ParallelReduce, StreamItem
+from interactive_flow.engine.combinators import Combinator, FinishOrder, First, ParallelReduce, StreamItem
 from interactive_flow.engine.containers import gather, replace_calls
 from interactive_flow.engine.engine import Engine
 from interactive_flow.engine.placeholder import Placeholder, call_of, current_workflow, is_placeholder
 from interactive_flow.engine.spec import TaskSpec, WorkflowSpec
 from interactive_flow.model.errors import PlaceholderError, TaskCancelled
+from interactive_flow.model.events import Site
 from interactive_flow.model.states import CallState
 from interactive_flow.runtime.interrupts import wait_for
 from interactive_flow.runtime.sites import calling_site, site_of
 
 _NO_KWARGS: dict[str, Any] = {}
+_Node = TypeVar("_Node", bound=Combinator)
 
 
 class _Waiter:
@@ -90,11 +92,18 @@ class CodeSide(ABC):
         args, kwargs, deps = gather(args, kwargs or _NO_KWARGS)
         if deps:
             args, kwargs, deps = self.own(args, kwargs, deps)
+        replay = scope.replay
+        if replay is not None:
+            before = replay.take(spec.name, args, kwargs)
+            if before is not None:
+                return Placeholder(before)
         site = site_of(sys._getframe(2))
         with self.lock:
             self._check(scope)
             call = self.engine.call(scope, spec, args, kwargs, deps, site)
             self._react()
+        if replay is not None:
+            replay.note(call, spec.name, args, kwargs)
         if self.interrupted:
             raise KeyboardInterrupt
         return Placeholder(call)
@@ -113,35 +122,48 @@ class CodeSide(ABC):
 
     def first(self, scope: WorkflowCall, placeholders: list[Placeholder]) -> Placeholder:
         """The node for ``first``."""
-        deps = tuple(map(call_of, placeholders))
+        deps, site = tuple(map(call_of, placeholders)), calling_site(scope.spec.file)
+        return Placeholder(
+            self._combine(scope, "first", tuple(placeholders), lambda: First.make(self.engine, scope, deps, site))
+        )
+
+    def _combine(self, scope: WorkflowCall, name: str, args: tuple[Any, ...], make: Callable[[], _Node]) -> _Node:
+        """The node that `make` makes, or the one that the code made here before."""
+        replay = scope.replay
+        if replay is not None:
+            before = replay.take(name, args, _NO_KWARGS)
+            if before is not None:
+                return before  # type: ignore[return-value]
         with self.lock:
             self._check(scope)
-            return Placeholder(First.make(self.engine, scope, deps, calling_site(scope.spec.file)))
+            node = make()
+            self._react()
+        if replay is not None:
+            replay.note(node, name, args, _NO_KWARGS)
+        return node
 
     def finish_order(self, scope: WorkflowCall, placeholders: list[Placeholder]) -> FinishOrder:
         """The node for ``finish_order``."""
-        deps = tuple(map(call_of, placeholders))
-        with self.lock:
-            self._check(scope)
-            return FinishOrder.make(self.engine, scope, deps, calling_site(scope.spec.file))
+        deps, site = tuple(map(call_of, placeholders)), calling_site(scope.spec.file)
+        return self._combine(
+            scope, "finish_order", tuple(placeholders), lambda: FinishOrder.make(self.engine, scope, deps, site)
+        )
 
     def next_item(self, scope: WorkflowCall, node: FinishOrder) -> Placeholder:
         """The node for the next item of ``finish_order``."""
-        with self.lock:
-            self._check(scope)
-            item: Item = node.next_item(calling_site(scope.spec.file))
-            return Placeholder(item)
+        site = calling_site(scope.spec.file)
+        return Placeholder(self._combine(scope, "item", (node.index,), lambda: node.next_item(site)))
 
     def parallel_reduce(self, scope: WorkflowCall, spec: TaskSpec | WorkflowSpec, elements: list[Any]) -> Placeholder:
         """The node for ``parallel_reduce`` over at least two elements."""
         plain = [x for x in elements if not is_placeholder(x)]
         deps = tuple(call_of(x) for x in elements if is_placeholder(x))
-        with self.lock:
-            self._check(scope)
-            site = calling_site(scope.spec.file)
-            node = ParallelReduce.make(self.engine, scope, spec, plain, deps, site)
-            self._react()
-        return Placeholder(node)
+        site = calling_site(scope.spec.file)
+
+        def make() -> ParallelReduce:
+            return ParallelReduce.make(self.engine, scope, spec, plain, deps, site)
+
+        return Placeholder(self._combine(scope, "parallel_reduce", (spec.name, *elements), make))
 
     def stream(self, workflow: WorkflowCall, call: StreamCall) -> Iterator[Any]:
         """The items of a generator task as placeholders, each as soon as it is there; a barrier for each.
@@ -156,14 +178,19 @@ class CodeSide(ABC):
                 blocked = self.engine.block_on_item(workflow, call, position, site)
             if blocked:
                 self._park(workflow)
-            with self.lock:
-                known = position < len(call.items)
-                item = StreamItem.make(self.engine, workflow, call, position, site) if known else None
-            if item is None:
+            if position >= len(call.items):
                 if call.failed:
                     self.force(call)
                 return
+            item = self._combine(
+                workflow, "item", (call.index, position), self._item_maker(workflow, call, position, site)
+            )
             yield Placeholder(item)
+
+    def _item_maker(
+        self, workflow: WorkflowCall, call: StreamCall, position: int, site: Site | None
+    ) -> Callable[[], StreamItem]:
+        return lambda: StreamItem.make(self.engine, workflow, call, position, site)
 
     def _park(self, workflow: WorkflowCall) -> None:
         """Leaves the workflow's code until the engine lets it go on."""

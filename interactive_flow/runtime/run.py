@@ -71,6 +71,7 @@ class Run:
         executor: Any = None,
         max_workers: int | None = None,
         rate_limit: float | None = None,
+        strategy: str = "resume",
         display: str = "auto",
     ) -> None:
         global _last
@@ -78,7 +79,7 @@ class Run:
         """Names the run; random."""
         self.name = spec.name
         """The workflow's name."""
-        self._runner = Runner(self.id, executor, max_workers, rate_limit)
+        self._runner = Runner(self.id, executor, max_workers, rate_limit, strategy)
         self._spec, self._args, self._kwargs = spec, args, kwargs
         self._display = display
         self._over = threading.Event()

@@ -50,14 +50,19 @@ class Runner(CodeSide):
         run: the run's id.
         executor: as in ``wf.options(executor=…)``.
         max_workers: as in ``wf.options(max_workers=…)``.
-        rate_limit: as in ``wf.options(rate_limit=…)``.
+        rate_limit, strategy: as in ``wf.options``.
 
     Attributes:
         echo: whether what tasks print also goes where it would have gone without the run.
     """
 
     def __init__(
-        self, run: str, executor: Any = None, max_workers: int | None = None, rate_limit: float | None = None
+        self,
+        run: str,
+        executor: Any = None,
+        max_workers: int | None = None,
+        rate_limit: float | None = None,
+        strategy: str = "resume",
     ) -> None:
         super().__init__()
         self._max_workers = max_workers
@@ -67,6 +72,7 @@ class Runner(CodeSide):
         self.echo = True
         self._t0 = self.clock.now()
         self._run, self._wall, self._rate_limit, self._restarts = run, time.time(), rate_limit, 0
+        self._strategy = strategy
         self.engine = self._new_engine()
         self._asleep_until: float | None = None  # None: awake; infinity: until something happens
         self._cancel_reason: str | None = None
@@ -84,6 +90,7 @@ class Runner(CodeSide):
             restarts=self._restarts,
             runs_tiny=isinstance(own, ThreadExecutor),
             rate_limit=self._rate_limit,
+            strategy=self._strategy,
         )
 
     def seconds(self) -> float:

@@ -81,6 +81,8 @@ def test_the_extension_can_be_unloaded(fresh_kernel):
     fresh_kernel.run("%unload_ext interactive_flow")
     (error,) = fresh_kernel.run("%flow help").outputs
     assert "not found" in str(error)
+    (result,) = bundles(fresh_kernel.run("quick.run()"))
+    assert result["text/plain"] == "1"
     fresh_kernel.run("%load_ext interactive_flow")
     assert_final(bundles(fresh_kernel.run("quick.run()"))[0])
 
