@@ -69,14 +69,15 @@ class FakeClock:
         Raises:
             RuntimeError: nothing would ever happen.
         """
-        deadline = None if timeout is None else self._now + timeout
+        begin = self._now
+        deadline = None if timeout is None else begin + timeout
         while signal.empty():
             for executor in self._executors:
                 executor.begin_submitted()
             upcoming = min((e.next_time() for e in self._executors), default=inf)
             if deadline is not None and deadline < upcoming:
                 # At least by the smallest step: the deadline may differ from now by less than a sum can hold.
-                self._now = max(self._now, deadline, nextafter(self._now, inf))
+                self._now = max(self._now, deadline, nextafter(begin, inf))
                 return
             if upcoming == inf:
                 raise RuntimeError("the run waits, but no task is running and no timer is set")

@@ -116,6 +116,7 @@ class SettledCall:
     __slots__ = ("outcome",)
 
     done, failed, streams, order, engine = True, False, False, 0, None
+    id = "a value"
 
     def __init__(self, value: Any) -> None:
         self.outcome = value

@@ -60,6 +60,10 @@ class Placeholder(Proxy):  # type: ignore[misc]
     def __repr__(self) -> str:
         return _call(self).describe() if _quiet(self) else repr(_wrapped(self))
 
+    def __flow_brief__(self) -> str:
+        """What it stands for, for `interactive_flow.model.brief`."""
+        return _call(self).id
+
     def __str__(self) -> str:
         return _call(self).describe() if _quiet(self) else str(_wrapped(self))
 

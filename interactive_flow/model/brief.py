@@ -8,7 +8,14 @@ from __future__ import annotations
 import reprlib
 from typing import Any
 
-_repr = reprlib.Repr()
+
+class _Brief(reprlib.Repr):
+    def repr_Placeholder(self, value: Any, level: int) -> str:  # noqa: N802 - reprlib looks for the type's name
+        """What it stands for, whether that is there already or not."""
+        return str(type(value).__flow_brief__(value))
+
+
+_repr = _Brief()
 _repr.maxlist = _repr.maxtuple = _repr.maxset = _repr.maxfrozenset = _repr.maxdict = 4
 _repr.maxlevel = 3
 _repr.maxstring = _repr.maxother = 60

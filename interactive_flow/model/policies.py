@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +39,7 @@ class Retry:
             object.__setattr__(self, "attempts", len(self.delays))
         if self.attempts < 1:
             raise ValueError(f"Retry(attempts={self.attempts}): at least one attempt is needed")
-        if self.delay < 0 or self.backoff < 0 or any(d < 0 for d in self.delays):
+        if not all(number >= 0 for number in (self.delay, self.backoff, *self.delays)):  # nan is not, either
             raise ValueError(f"{self!r}: delays and backoff are not negative")
 
     @classmethod
@@ -61,7 +62,12 @@ class Retry:
         """Seconds to wait before attempt number `attempt`, counted from 1."""
         if self.delays:
             return self.delays[attempt - 1]
-        return 0.0 if attempt == 1 else self.delay * self.backoff ** (attempt - 2)
+        if attempt == 1 or not self.delay:
+            return 0.0
+        try:
+            return float(self.delay * self.backoff ** (attempt - 2))
+        except OverflowError:
+            return math.inf
 
 
 @dataclass(frozen=True, slots=True)
