@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from interactive_flow.authoring import stable
 from interactive_flow.authoring.combinators import concurrently, finish_order, first, parallel_reduce, restart, wait
 from interactive_flow.authoring.options import configure
 from interactive_flow.authoring.task import Task, task
@@ -64,6 +65,7 @@ __all__ = [
     "load_ipython_extension",
     "parallel_reduce",
     "restart",
+    "stable",
     "task",
     "track",
     "unload_ipython_extension",

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import contextvars
 import heapq
+from collections.abc import Sequence
 from contextvars import ContextVar
 from itertools import count
 from math import inf, nextafter
@@ -31,7 +32,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from interactive_flow.engine.calls import Job
-from interactive_flow.runtime.executors import Port
+from interactive_flow.runtime.executors import Executor, Port, Report
 from interactive_flow.runtime.worker import run_task
 
 _elapsed: ContextVar[list[float] | None] = ContextVar("interactive_flow_testing_elapsed", default=None)
@@ -103,6 +104,15 @@ class _Recorder:
 
     def finished(self, job: Job, outcome: Any, started: float, finished: float, worker: str) -> Job | None:
         raise AssertionError("a task does not finish itself")
+
+    def finished_many(self, reports: Sequence[Report]) -> None:
+        raise AssertionError("a task does not finish itself")
+
+    def begun(self, job: Job, at: float, worker: str) -> None:
+        raise AssertionError("a task does not begin itself")
+
+    def resize(self, executor: Executor, capacity: int) -> None:
+        raise AssertionError("a task is no executor")
 
 
 class _Item:

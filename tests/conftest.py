@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ settings.register_profile("ci", parent=settings.get_profile("default"), derandom
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "default")
 
 _OWN_HOME = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+_left_behind: set[asyncio.AbstractEventLoop] = set()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -22,7 +26,29 @@ def pytest_configure(config: pytest.Config) -> None:
     """Keeps the developer's own settings, history and kernels out of the tests, and the tests out of them."""
     home = tempfile.TemporaryDirectory(prefix="interactive-flow-tests-")
     config.add_cleanup(home.cleanup)
+    config.add_cleanup(_close_event_loops)
     for name in _OWN_HOME:
         folder = Path(home.name, name.lower())
         folder.mkdir()
         os.environ[name] = str(folder)
+
+
+@pytest.fixture(autouse=True)
+def _keep_event_loop() -> Iterator[None]:
+    """Keeps the event loop that IPython or nbclient leave with this thread.
+
+    The next `asyncio.run` would drop it without closing it, and the warning about that would hit some other test.
+    """
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            _left_behind.add(asyncio.get_event_loop())
+        except RuntimeError:
+            return  # there is none
+
+
+def _close_event_loops() -> None:
+    for loop in _left_behind:
+        if not loop.is_running():
+            loop.close()

@@ -199,4 +199,8 @@ def _own(elements: list[Any], workflow: WorkflowCall | None) -> list[Any]:
     """The same, with the placeholders of other runs replaced by their values."""
     if workflow is None:
         return elements
-    return [wait(x) if is_placeholder(x) and call_of(x).engine is not workflow.engine else x for x in elements]
+
+    def own(x: Any) -> Any:
+        return wait(x) if any(call.engine is not workflow.engine for call in gather((x,), {})[2]) else x
+
+    return [own(x) for x in elements]

@@ -16,6 +16,7 @@ from typing import Any
 
 from interactive_flow.authoring.task import Task, task
 from interactive_flow.model.errors import MissingTaskError
+from interactive_flow.runtime.interrupts import runs_peoples_code
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -34,8 +35,9 @@ class Factory:
         signature = inspect.signature(make)
         self.parameters = {name: p for name, p in signature.parameters.items() if p.kind not in _VARIADIC}
         self.takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.parameters.values())
-        # A module's own frame is left out: its names are the globals, which are found without keeping the frame alive.
-        self._frame = frame if frame is not None and frame.f_locals is not frame.f_globals else None
+        # A frame keeps all its names alive, so it is kept only where it is needed: for a function's own names (a
+        # module's are found without it), and where there is something to look up.
+        self._frame = frame if frame is not None and self.parameters and _has_own_names(frame) else None
 
     def check_names(self, names: Mapping[str, Any]) -> None:
         """Raises TypeError where the factory has no parameter of one of these names."""
@@ -58,7 +60,7 @@ class Factory:
             TypeError: the factory did not return something callable.
         """
         positional, named = self._arguments(bound, adapt)
-        code: Callable[..., Any] = self.make(*positional, **named)
+        code: Callable[..., Any] = self._make(positional, named)
         if not callable(code):
             raise TypeError(
                 f"{self.name} returned {type(code).__name__}, not a function: a workflow's factory defines the "
@@ -70,6 +72,10 @@ class Factory:
                 f"the code of {self.name} is a generator; a workflow's code is an ordinary or an async function"
             )
         return code
+
+    @runs_peoples_code
+    def _make(self, positional: list[Any], named: dict[str, Any]) -> Any:
+        return self.make(*positional, **named)
 
     def _arguments(
         self, bound: Mapping[str, Any], adapt: Callable[[str, Any], Any]
@@ -111,6 +117,10 @@ class Factory:
         globals_ = getattr(code, "__globals__", None) or getattr(module, "__dict__", {})
         return [self._frame.f_locals, globals_] if self._frame is not None else [globals_]
 
+    def is_task(self, name: str) -> bool:
+        """Whether a name in the workflow's code stands for a task or a workflow."""
+        return name in self.parameters or any(hasattr(space.get(name), "spec") for space in self._namespaces())
+
     def _missing_text(self, missing: list[str]) -> str:
         names = ", ".join(missing)
         one = missing[0]
@@ -126,6 +136,11 @@ class Factory:
             f"neither injected nor defined where {self.name} was defined: {names}{note}. "
             f"Define {'them' if len(missing) > 1 else 'it'}, or bind: {self.name}.inject({one}=…)"
         )
+
+
+def _has_own_names(frame: FrameType) -> bool:
+    """True for the frame of a function or a class body (asking a function's frame for its names would copy them)."""
+    return bool(frame.f_code.co_flags & inspect.CO_OPTIMIZED) or frame.f_locals is not frame.f_globals
 
 
 def _function_of(code: Any) -> Any:

@@ -52,7 +52,7 @@ class Task(Generic[P, R]):
         """What the engine knows of it."""
         return self._spec
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         workflow = current_workflow.get()
         if workflow is None:
             value = self.fn(*args, **kwargs)

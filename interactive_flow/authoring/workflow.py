@@ -13,6 +13,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
+from interactive_flow.authoring import check
 from interactive_flow.authoring.inject import Factory, as_task, is_async
 from interactive_flow.authoring.options import Options, effective
 from interactive_flow.authoring.task import sequential_mode
@@ -56,7 +57,9 @@ class Workflow(Generic[P, R]):
     def spec(self) -> WorkflowSpec:
         """What the engine knows of it."""
         if self._spec is None:
-            self._spec = WorkflowSpec(self.name, self._body, *_source_of(self._wrapped))
+            source, file, first_line = _source_of(self._wrapped)
+            self._spec = WorkflowSpec(self.name, self._body, source, file, first_line)
+            check.warn(source, file, first_line, self._factory.is_task)
         return self._spec
 
     @property
@@ -66,7 +69,7 @@ class Workflow(Generic[P, R]):
 
     # -- making copies --------------------------------------------------------------------------------------------
 
-    def inject(self, **tasks: Any) -> Workflow[P, R]:
+    def inject(self, /, **tasks: Any) -> Workflow[P, R]:
         """A copy with tasks bound to the factory's parameters.
 
         Args:
@@ -105,7 +108,7 @@ class Workflow(Generic[P, R]):
 
     # -- running --------------------------------------------------------------------------------------------------
 
-    def run(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def run(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Runs the workflow, waits for it, and gives its value.
 
         In a notebook the live panel shows it.  Ctrl-C or the stop button cancels the run, keeps what has finished in
@@ -120,11 +123,11 @@ class Workflow(Generic[P, R]):
         run.warn_of_ignored_errors(stacklevel=2)
         return run.result()  # type: ignore[no-any-return]
 
-    def start(self, *args: P.args, **kwargs: P.kwargs) -> Run:
+    def start(self, /, *args: P.args, **kwargs: P.kwargs) -> Run:
         """Starts the workflow in a thread of its own and gives its `Run` at once."""
         return self._new_run(args, kwargs).drive_in_background()
 
-    def sequential(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def sequential(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Runs the same code as ordinary Python: no engine, one call after the other, errors as exceptions."""
         args, kwargs = _values(args, kwargs)
         outer = current_workflow.set(None)
@@ -141,7 +144,7 @@ class Workflow(Generic[P, R]):
             sequential_mode.reset(mode)
             current_workflow.reset(outer)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         workflow = current_workflow.get()
         if workflow is not None:
             return workflow.engine.driver.call(workflow, self.spec, args, kwargs)
@@ -172,7 +175,7 @@ class Workflow(Generic[P, R]):
         return run
 
     @runs_peoples_code
-    def _body(self, *args: Any, **kwargs: Any) -> Any:
+    def _body(self, /, *args: Any, **kwargs: Any) -> Any:
         return self._factory.build(self._bound, as_task)(*args, **kwargs)
 
     def __repr__(self) -> str:

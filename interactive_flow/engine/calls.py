@@ -144,6 +144,7 @@ class Job:
         call, attempt: which.
         abandoned: True once nobody wants its result any more: it timed out or was cancelled.
         output: what it printed and nobody has fetched yet, as (stream, text).
+        printed, left_out: characters that it has printed in all, and those that nobody was told of and nobody will be.
         started: when it was handed out.
         beat_at: when it last gave a sign of life.
         lane: for the driver's own use.
@@ -152,7 +153,8 @@ class Job:
     """
 
     __slots__ = (
-        "abandoned", "attempt", "beat_at", "call", "lane", "output", "produced", "said", "said_before", "started",
+        "abandoned", "attempt", "beat_at", "call", "lane", "left_out", "output", "printed", "produced",
+        "said", "said_before", "started",
     )  # fmt: skip
 
     def __init__(self, call: TaskCall, attempt: int, started: float) -> None:
@@ -165,6 +167,7 @@ class Job:
         self.said: tuple[float | None, str | None] | None = None
         self.said_before: tuple[float | None, str | None] | None = None
         self.produced = 0
+        self.printed = self.left_out = 0
 
 
 class TaskCall(Call):

@@ -126,6 +126,20 @@ class FinishOrder(Combinator):
         return item
 
 
+class Once(Combinator):
+    """A value that workflow code asked for, kept for when it runs again."""
+
+    __slots__ = ()
+
+    @classmethod
+    def make(cls, engine: Engine, scope: Scope, name: str, value: Any, site: Site | None) -> Once:
+        """The node that has `value`."""
+        node = cls(engine, scope, CombinatorSpec(name), ())
+        engine.combine(node, (), site)
+        engine.succeed(node, value)
+        return node
+
+
 class StreamItem(Combinator):
     """An item of a generator task; made when it is there."""
 

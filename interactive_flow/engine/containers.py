@@ -17,6 +17,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from operator import is_
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from interactive_flow.engine.calls import Call
 from interactive_flow.engine.placeholder import Placeholder, call_of
@@ -90,9 +91,9 @@ class _Walk:
         if kind is Placeholder:
             self.seen += 1
             return self.replace(value)
-        mapper = _MAPPERS.get(kind)
+        mapper = _BUILT_IN.get(kind) or _LEARNED.get(kind)
         if mapper is None:
-            mapper = _MAPPERS[kind] = _mapper_for(kind)
+            mapper = _LEARNED[kind] = _mapper_for(kind)
         if mapper is _as_is:
             return value
         key = id(value)
@@ -198,4 +199,5 @@ def _mapper_for(kind: type) -> _Mapper:
     return _as_is
 
 
-_MAPPERS: dict[type, _Mapper] = {list: _list, tuple: _tuple, set: _set, frozenset: _set, dict: _dict}
+_BUILT_IN: dict[type, _Mapper] = {list: _list, tuple: _tuple, set: _set, frozenset: _set, dict: _dict}
+_LEARNED: WeakKeyDictionary[type, _Mapper] = WeakKeyDictionary()  # notebooks define their classes again and again

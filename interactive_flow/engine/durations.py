@@ -9,6 +9,7 @@ Durations are kept for the life of the process, by the task's name and where its
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,9 @@ LONG = 1e-3
 
 _TRUSTED, _MOST = 16, 32
 
+_NUMBERS = 10_000
+"""How many calls of a task are remembered one by one."""
+
 
 class Durations:
     """What is known of one task.
@@ -32,17 +36,34 @@ class Durations:
         mean: seconds, with the later calls weighing more (each a tenth); 0 before the first.
     """
 
-    __slots__ = ("_score", "count", "mean")
+    __slots__ = ("_by_number", "_score", "count", "mean")
 
     def __init__(self) -> None:
         self.count = 0
         self.mean = 0.0
         self._score = 0
+        self._by_number = array("f")
 
-    def learn(self, seconds: float) -> None:
-        """A call took this long."""
+    def learn(self, seconds: float, number: int) -> None:
+        """The call with this number took this long."""
+        known = self._by_number
+        if number <= len(known):
+            known[number - 1] = seconds
+        elif number <= _NUMBERS:
+            known.extend([-1.0] * (number - 1 - len(known)))
+            known.append(seconds)
         self.count += 1
         self.mean += (seconds - self.mean) / min(self.count, 10)
+
+    def expected(self, number: int) -> float:
+        """Seconds that the call with this number is expected to take: what it took last time, else the mean.
+
+        Calls of one task may differ as much as their inputs do; but the third call of a workflow is likely to have the
+        same input when the workflow runs again.
+        """
+        if number <= len(self._by_number) and self._by_number[number - 1] >= 0:
+            return self._by_number[number - 1]
+        return self.mean
 
     def judge(self, seconds: float) -> None:
         """A call took this long by the machine's own clock: does that speak for running it where it stands?"""

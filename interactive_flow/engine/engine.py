@@ -53,7 +53,7 @@ from interactive_flow.model.events import (
     WorkflowReturned,
 )
 from interactive_flow.model.log import code_of
-from interactive_flow.model.states import RunStatus
+from interactive_flow.model.states import CallState, RunStatus
 
 _STARTED, _SUCCEEDED = code_of(CallStarted), code_of(CallSucceeded)
 _BARRIER_ENTERED, _BARRIER_LEFT = code_of(BarrierEntered), code_of(BarrierLeft)
@@ -111,6 +111,7 @@ class Engine(Graph):
         self._timers = Timers()
         self._ranking = Ranking()
         self._said: dict[TaskCall, Any] = {}
+        self._sub_workflows = 0
 
     # -- the run --------------------------------------------------------------------------------------------------
 
@@ -183,6 +184,7 @@ class Engine(Graph):
         """Every argument of the call is there: a task waits for a worker now, a sub-workflow begins."""
         if isinstance(call, WorkflowCall):
             call.state = RUNNING
+            self._sub_workflows += 1
             call.started = self.clock()
             self.events.append(CallStarted(call.started, call.index, 1, None))
             self.runnable.append(call)
@@ -207,8 +209,14 @@ class Engine(Graph):
 
     # -- tasks run ------------------------------------------------------------------------------------------------
 
-    def start_next(self, lane: Any) -> Job | None:
-        """Hands the next ready task call of this lane to a worker that is free; None where there is none."""
+    def start_next(self, lane: Any, queued: bool = False) -> Job | None:
+        """Hands out the next ready task call of this lane; None where there is none.
+
+        Args:
+            lane: of which executor.
+            queued: False where a worker is free and begins it now; True where it may have to wait in the executor's
+                own queue, and `begun` will tell.
+        """
         if self._ranking.stale and self.lanes.crowded(lane) and self._ranking.refresh(self.root, self._next_index):
             self.lanes.reorder()
         if self._interval and self.clock() < self._next_start:
@@ -217,9 +225,31 @@ class Engine(Graph):
         if call is None:
             return None
         if self._interval:
-            # From when it was due, so that a late start does not lower the rate; but nothing is saved up.
-            self._next_start = max(self._next_start, self.clock() - self._interval) + self._interval
-        return self._start(call)
+            self._next_start = self.clock() + self._interval  # nothing is saved up for a burst
+        return self._hand_out(call) if queued else self._start(call)
+
+    def _hand_out(self, call: TaskCall) -> Job:
+        """The call waits for a worker from now on, in an executor's queue; it is still ready, not running."""
+        job = call.job = Job(call, call.attempt + 1, -1.0)
+        self.jobs[job] = None
+        return job
+
+    def begun(self, job: Job, at: float, worker: str | None) -> None:
+        """A worker has begun a job that was handed out to wait."""
+        if not job.abandoned and job.started < 0:
+            self._begin(job, at, worker)
+
+    def tiny_is_wanted(self) -> bool:
+        """True where running tiny calls is all that the thread of the workflow's code could do.
+
+        That is where no sub-workflow is on its way, and the run's own code either waits for a tiny call or has come to
+        its end.  Elsewhere the thread must be free for what arrives: tiny calls are only thought to be so.
+        """
+        root = self.root
+        if self._sub_workflows:
+            return False
+        awaited = root.blocked_on
+        return root.returned or (isinstance(awaited, TaskCall) and awaited.spec.durations.tiny)
 
     def start_tiny(self) -> Job | None:
         """Hands the next tiny task call to the thread that runs the workflow's code; None where there is none."""
@@ -228,14 +258,19 @@ class Engine(Graph):
 
     def _start(self, call: TaskCall) -> Job:
         now = self.clock()
+        job = call.job = Job(call, call.attempt + 1, now)
+        self.jobs[job] = None
+        self._begin(job, now, None)
+        return job
+
+    def _begin(self, job: Job, now: float, worker: str | None) -> None:
+        call = job.call
         call.state = RUNNING
-        call.attempt += 1
-        job = Job(call, call.attempt, now)
+        call.attempt = job.attempt
+        job.started = job.beat_at = now
         if call.attempt > 1:
             job.said_before = self._said.pop(call, None)
-        call.job = job
-        self.jobs[job] = None
-        self._log((_STARTED, now, call.index, call.attempt, None))
+        self._log((_STARTED, now, call.index, call.attempt, worker))
         spec = call.spec
         if not spec.may_be_tiny:
             limits = spec.timeout
@@ -243,7 +278,6 @@ class Engine(Graph):
                 self._timers.arm(now + limits.start_to_close, TimerKind.START_TO_CLOSE, call, job)
             if limits.heartbeat is not None:
                 self._timers.arm(now + limits.heartbeat, TimerKind.HEARTBEAT, call, job)
-        return job
 
     def arguments(self, call: TaskCall) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The call's arguments with every placeholder replaced by its value; needs no lock."""
@@ -256,10 +290,12 @@ class Engine(Graph):
         call = job.call
         if call.job is not job:
             raise self.illegal(call, SUCCEEDED, f", and this is attempt {job.attempt} of {call.attempt}")
+        if job.started < 0:
+            self._begin(job, started, worker)
         if isinstance(call, StreamCall):
             self._complete_stream(call, job, value)
         self._leave(job)
-        self._learn(call.spec, finished - started)
+        self._learn(call, finished - started)
         self._log((_SUCCEEDED, finished, call.index, started, worker, value))
         self.settle(call, SUCCEEDED, value)
 
@@ -300,8 +336,10 @@ class Engine(Graph):
         call = job.call
         if call.job is not job:
             raise self.illegal(call, FAILED, f", and this is attempt {job.attempt} of {call.attempt}")
+        if job.started < 0:
+            self._begin(job, started, worker)
         self._leave(job)
-        self._learn(call.spec, finished - started)
+        self._learn(call, finished - started)
         retry = call.spec.retry
         failure = TaskError(brief_error(error), call.id)
         failure.__cause__ = error
@@ -310,9 +348,9 @@ class Engine(Graph):
         else:
             self.fail(call, failure, started, worker)
 
-    def _learn(self, spec: TaskSpec, seconds: float) -> None:
-        known = spec.durations
-        known.learn(seconds)
+    def _learn(self, call: TaskCall, seconds: float) -> None:
+        known = call.spec.durations
+        known.learn(seconds, call.number)
         if self.lanes.runs_tiny:  # elsewhere, as under a fake clock, durations say nothing about threads
             known.judge(seconds)
         if known.count < 4:
@@ -330,7 +368,7 @@ class Engine(Graph):
     def fetch_output(self) -> None:
         """Takes from the running attempts what they have printed so far."""
         for job in self.jobs:
-            if job.output:
+            if job.output or job.left_out:
                 self._take_output(job)
 
     def _take_output(self, job: Job) -> None:
@@ -341,6 +379,9 @@ class Engine(Graph):
         for stream, group in groupby(pieces, key=itemgetter(0)):
             text = "".join(piece for _, piece in group)
             self.events.append(CallOutput(now, job.call.index, stream, text))
+        if job.left_out:
+            left_out, job.left_out = job.left_out, 0
+            self.events.append(CallOutput(now, job.call.index, "stdout", "", left_out))
 
     def _retry(self, call: TaskCall, failure: TaskError, started: float, worker: str | None, said: Any = None) -> None:
         if said is not None:
@@ -356,13 +397,19 @@ class Engine(Graph):
 
     def _leave(self, job: Job) -> None:
         """An attempt is over, as far as the engine is concerned."""
-        if job.output:
+        if job.output or job.left_out:
             self._take_output(job)
         del self.jobs[job]
         call = job.call
         call.job = None
         if call.spec.limit is not None:
             self.lanes.left(call.spec)
+
+    def mark(self, call: Call, state: CallState, outcome: Any) -> None:
+        """See `Graph.mark`."""
+        if type(call) is WorkflowCall and call.state is RUNNING:
+            self._sub_workflows -= 1
+        super().mark(call, state, outcome)
 
     def stop(self, call: Call) -> float | None:
         """See `Graph.stop`."""
@@ -373,7 +420,7 @@ class Engine(Graph):
             job.abandoned = True
             self.abandoned.append(job)
             self._leave(job)
-            return job.started
+            return job.started if job.started >= 0 else None
         return call.started if isinstance(call, WorkflowCall) and call.state is RUNNING else None
 
     # -- time passes ----------------------------------------------------------------------------------------------
@@ -435,6 +482,11 @@ class Engine(Graph):
         call.tell(workflow)
         self._log((_BARRIER_ENTERED, self.clock(), workflow.index, (call.index,), site))
 
+    def block_elsewhere(self, workflow: WorkflowCall, call: Call, site: Site | None) -> None:
+        """Workflow code used a placeholder of another run, whose calls have no number here."""
+        workflow.blocked_on = call
+        self._log((_BARRIER_ENTERED, self.clock(), workflow.index, (), site))
+
     def block_on_all(self, workflow: WorkflowCall, calls: tuple[Call, ...], site: Site | None) -> bool:
         """Workflow code waits for several calls: until all have finished, or one has failed; False if that is so."""
         missing = tuple(call for call in calls if not call.done)
@@ -450,6 +502,8 @@ class Engine(Graph):
 
     def workflow_heard(self, workflow: WorkflowCall, done: Call | Barrier) -> None:
         """A result is there that workflow code waits for, or that is part of what it returned."""
+        if workflow.state is not RUNNING:
+            return
         if workflow.blocked_on is done:
             workflow.blocked_on = None
             self._log((_BARRIER_LEFT, self.clock(), workflow.index))

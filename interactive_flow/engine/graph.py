@@ -78,6 +78,9 @@ class Driver(Protocol):
     def first(self, scope: WorkflowCall, placeholders: list[Any]) -> Any:
         """The placeholder for ``first``."""
 
+    def once(self, scope: WorkflowCall, name: str, function: Callable[[], Any]) -> Any:
+        """What `function` gives, kept for when the code runs again."""
+
     def finish_order(self, scope: WorkflowCall, placeholders: list[Any]) -> Any:
         """The node for ``finish_order``."""
 
@@ -201,14 +204,15 @@ class Graph:
         """A call is given up."""
         if call.done:
             return
-        self._cancel_one(call, reason)
+        self._mark_cancelled(call, reason)
         if isinstance(call, Scope):
             self.close(call, reason)
+        self._tell_dependents(call)
 
-    def _cancel_one(self, call: Call, reason: str) -> None:
+    def _mark_cancelled(self, call: Call, reason: str) -> None:
         started = self.stop(call)
         self.events.append(CallCancelled(self.clock(), call.index, started, reason))
-        self._settle(call, CANCELLED, TaskCancelled(reason, call.id))
+        self.mark(call, CANCELLED, TaskCancelled(reason, call.id))
 
     def stop(self, call: Call) -> float | None:
         """Tells whoever is at work on the call that it was given up; when they began, None where nobody had."""
@@ -217,6 +221,7 @@ class Graph:
     def close(self, scope: Scope, reason: str = NOT_NEEDED) -> None:
         """A node that makes calls has come to its end: nobody will use what it left unfinished."""
         closing = [scope]  # a list of its own: scopes may be nested deeper than Python recurses
+        cancelled: list[Call] = []
         while closing:
             scope = closing.pop()
             if isinstance(scope, WorkflowCall) and scope.fiber is not None:
@@ -224,20 +229,25 @@ class Graph:
                 scope.fiber = None
             for call in list(scope.open):
                 if not call.done:
-                    self._cancel_one(call, reason)
+                    self._mark_cancelled(call, reason)
+                    cancelled.append(call)
                     if isinstance(call, Scope):
                         closing.append(call)
+        for call in cancelled:
+            self._tell_dependents(call)
 
     def settle(self, call: Call, state: CallState, outcome: Any) -> None:
         """A call takes its final state, and those that wait for it are told.
 
         First of all it stands in its state, so that what it made and is now given up cannot tell it anything any more.
         """
-        self._settle(call, state, outcome)
+        self.mark(call, state, outcome)
         if isinstance(call, Scope):
-            self.close(call)
+            self.close(call)  # before anybody is told: that may be the end of the run
+        self._tell_dependents(call)
 
-    def _settle(self, call: Call, state: CallState, outcome: Any) -> None:
+    def mark(self, call: Call, state: CallState, outcome: Any) -> None:
+        """A call takes its final state."""
         if state not in LEGAL.get(call.state, ()):
             raise self.illegal(call, state)
         call.state = state
@@ -247,6 +257,8 @@ class Graph:
         call.args, call.kwargs = (), _NO_KWARGS
         if call.scope is not None:
             call.scope.open.pop(call, None)
+
+    def _tell_dependents(self, call: Call) -> None:
         if not call.dependents:
             return
         settled = self._settled

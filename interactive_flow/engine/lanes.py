@@ -61,7 +61,7 @@ class Lanes:
         lane = self.by_key.get(spec.lane)
         if lane is None:
             lane = self.by_key[spec.lane] = Lane(spec.executor)
-        heapq.heappush(lane.ready, (-(call.rank or spec.durations.mean), call.index, call))
+        heapq.heappush(lane.ready, (-(call.rank or spec.durations.expected(call.number)), call.index, call))
 
     def reorder(self) -> None:
         """Ranks have changed: puts the ready calls in their new order."""

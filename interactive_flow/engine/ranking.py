@@ -2,7 +2,8 @@
 
 The rank of a call is what it is expected to take itself plus the largest rank among those that wait for it: the
 *upward rank* of list scheduling (H. Topcuoglu, S. Hariri, M.-Y. Wu, "Performance-effective and low-complexity task
-scheduling for heterogeneous computing", IEEE TPDS 13(3), 2002), with expected durations learned by task name.
+scheduling for heterogeneous computing", IEEE TPDS 13(3), 2002), with expected durations learned by task name and call
+number.
 
 The graph grows while it runs, so ranks are worked out anew now and then, for what has not finished yet.  A `Ranking`
 spends on that at most a fixed number of steps for each call that was ever made, however the graph grows.
@@ -26,6 +27,7 @@ class Ranking:
     def __init__(self) -> None:
         self.stale = False
         self._spent = 0
+        self._next_at = 0
         self._expected = 0.0
 
     def refresh(self, root: Scope, made: int) -> bool:
@@ -35,10 +37,13 @@ class Ranking:
             root: the run's own workflow.
             made: how many calls were made so far.
         """
-        if not self.stale:
+        if not self.stale or self._next_at > made:
             return False
         calls = _unfinished(root)
         if self._spent + len(calls) > _STEPS_PER_CALL * made + _FREE_STEPS:
+            # So many calls must be made before it can be afforded; to look at them sooner would cost as much.
+            self._next_at = made + max(len(calls) // _STEPS_PER_CALL, 16)
+            self._spent += len(calls)
             return False
         self.stale = False
         self._spent += len(calls)
@@ -66,7 +71,7 @@ class Ranking:
     def expected(self, call: TaskCall) -> float:
         """Seconds that the call is expected to take; for a task not seen yet, what others take on average."""
         known = call.spec.durations
-        return known.mean if known.count else self._expected
+        return known.expected(call.number) if known.count else self._expected
 
 
 def _unfinished(root: Scope) -> list[Call]:

@@ -120,6 +120,10 @@ class WorkflowRestarted(NamedTuple):
     call: int
 
 
+OUTPUT_LIMIT = 64 * 1024
+"""Characters of output kept per call; what comes after is counted and left out."""
+
+
 class CallOutput(NamedTuple):
     """Something a task printed."""
 
@@ -128,6 +132,8 @@ class CallOutput(NamedTuple):
     stream: str
     """``"stdout"`` or ``"stderr"``."""
     text: str
+    left_out: int = 0
+    """Characters that were printed after `text` and not kept."""
 
 
 class CallSucceeded(NamedTuple):

@@ -45,11 +45,13 @@ class EventLog(Sequence[Event]):
     def __getitem__(self, index: int) -> Event: ...
 
     @overload
-    def __getitem__(self, index: slice) -> list[Event]: ...
+    def __getitem__(self, index: slice) -> EventLog: ...
 
-    def __getitem__(self, index: int | slice) -> Event | list[Event]:
+    def __getitem__(self, index: int | slice) -> Event | EventLog:
         if isinstance(index, slice):
-            return [EVENT_TYPES[raw[0]]._make(raw[1:]) for raw in self._raw[index]]
+            part = EventLog()
+            part._raw.extend(self._raw[index])  # the events are named when somebody looks at them
+            return part
         raw = self._raw[index]
         return EVENT_TYPES[raw[0]]._make(raw[1:])
 

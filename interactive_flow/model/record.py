@@ -18,6 +18,7 @@ from typing import Any
 from interactive_flow.model.brief import brief, brief_call
 from interactive_flow.model.errors import TaskError, TaskTimeout
 from interactive_flow.model.events import (
+    OUTPUT_LIMIT,
     AttemptFailed,
     BarrierEntered,
     BarrierLeft,
@@ -38,9 +39,6 @@ from interactive_flow.model.events import (
     WorkflowReturned,
 )
 from interactive_flow.model.states import CallKind, CallState, RunStatus
-
-OUTPUT_LIMIT = 64 * 1024
-"""Characters of output kept per call; what comes after is counted and left out."""
 
 
 @dataclass(slots=True)
@@ -302,7 +300,7 @@ class RunRecord:
         record = self.by_index[e.call]
         room = max(OUTPUT_LIMIT - len(record.stdout), 0)
         record.stdout += e.text[:room]
-        record.stdout_left_out += len(e.text) - len(e.text[:room])
+        record.stdout_left_out += len(e.text) - len(e.text[:room]) + e.left_out
         self.changed.add(e.call)
 
     def _succeeded(self, e: CallSucceeded) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from interactive_flow.model.events import OUTPUT_LIMIT
 from interactive_flow.runtime.worker import current_job
 
 _lock = threading.Lock()
@@ -39,7 +40,11 @@ class TaskStream:
             # Only the task's side makes the queue, and only the engine's side takes from it: no lock is needed.
             if job.output is None:
                 job.output = deque()
-            job.output.append((self.name, text))
+            kept = text[: max(OUTPUT_LIMIT - job.printed, 0)]
+            job.printed += len(text)
+            job.left_out += len(text) - len(kept)
+            if kept:
+                job.output.append((self.name, kept))
         if port.echo:
             self.original.write(text)
         return len(text)

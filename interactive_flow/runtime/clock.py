@@ -7,6 +7,9 @@ import time
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
+_LOOK_FOR_SIGNALS = 0.25
+"""Seconds."""
+
 
 class Clock(Protocol):
     """Where a runner gets its time."""
@@ -25,9 +28,11 @@ class SystemClock:
 
     def wait(self, signal: SimpleQueue[None], timeout: float | None) -> None:
         """Blocks the thread; an interrupt ends it."""
+        # Waking early does no harm.  A signal that comes just before the thread blocks is not looked at until something
+        # wakes the thread, and only the main thread looks at signals: so there, no wait is long.
+        longest = _LOOK_FOR_SIGNALS if threading.current_thread() is threading.main_thread() else threading.TIMEOUT_MAX
         try:
-            # Waking early does no harm, and longer than this no lock can wait.
-            signal.get(timeout=None if timeout is None else min(timeout, threading.TIMEOUT_MAX))
+            signal.get(timeout=longest if timeout is None else min(timeout, longest))
         except Empty:
             pass
 

@@ -19,13 +19,15 @@ from itertools import count
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from greenlet import GreenletExit
+
 from interactive_flow.engine.calls import Call, Scope, StreamCall, WorkflowCall
-from interactive_flow.engine.combinators import Combinator, FinishOrder, First, ParallelReduce, StreamItem
+from interactive_flow.engine.combinators import Combinator, FinishOrder, First, Once, ParallelReduce, StreamItem
 from interactive_flow.engine.containers import gather, replace_calls
 from interactive_flow.engine.engine import Engine
 from interactive_flow.engine.placeholder import Placeholder, call_of, current_workflow, is_placeholder
 from interactive_flow.engine.spec import TaskSpec, WorkflowSpec
-from interactive_flow.model.errors import PlaceholderError, TaskCancelled
+from interactive_flow.model.errors import PlaceholderError
 from interactive_flow.model.events import Site
 from interactive_flow.model.states import CallState
 from interactive_flow.runtime.interrupts import wait_for
@@ -69,6 +71,7 @@ class CodeSide(ABC):
         lock: whoever holds it may drive the engine.
         interrupted: set by an interrupt that came at a bad moment; raised at the next good one.
         thread: the identifier of the thread that runs the workflow's code, once there is one.
+        turns: grows whenever that thread gets on: with each call it makes, and each turn of its loop.
     """
 
     engine: Engine
@@ -76,10 +79,15 @@ class CodeSide(ABC):
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.interrupted = False
+        self.turns = 0
         self.thread: int | None = None
         self._signal: SimpleQueue[None] = SimpleQueue()
         self._from_elsewhere: deque[tuple[WorkflowCall, Call]] = deque()
         self._waits_elsewhere = 0
+
+    def wake(self) -> None:
+        """Ends the runner's wait for something to do; safe in a signal handler, as `queue.SimpleQueue.put` is."""
+        self._signal.put(None)
 
     @abstractmethod
     def _react(self) -> None:
@@ -92,6 +100,7 @@ class CodeSide(ABC):
         args, kwargs, deps = gather(args, kwargs or _NO_KWARGS)
         if deps:
             args, kwargs, deps = self.own(args, kwargs, deps)
+        self.turns += 1
         replay = scope.replay
         if replay is not None:
             before = replay.take(spec.name, args, kwargs)
@@ -141,6 +150,20 @@ class CodeSide(ABC):
         if replay is not None:
             replay.note(node, name, args, _NO_KWARGS)
         return node
+
+    def once(self, scope: WorkflowCall, name: str, function: Callable[[], Any]) -> Any:
+        """What `function` gives, or gave when the code came here before."""
+        replay = scope.replay
+        before = replay.take(name, (), _NO_KWARGS) if replay is not None else None
+        if before is not None:
+            return before.outcome
+        value, site = function(), calling_site(scope.spec.file)
+        with self.lock:
+            self._check(scope)
+            node = Once.make(self.engine, scope, name, value, site)
+        if replay is not None:
+            replay.note(node, name, (), _NO_KWARGS)
+        return value
 
     def finish_order(self, scope: WorkflowCall, placeholders: list[Placeholder]) -> FinishOrder:
         """The node for ``finish_order``."""
@@ -201,8 +224,9 @@ class CodeSide(ABC):
             raise KeyboardInterrupt
 
     def _check(self, scope: Scope) -> None:
+        """Ends code whose workflow was given up, as `Fiber.close` does; no error that it may take for a task's."""
         if scope.state is not CallState.RUNNING:
-            raise TaskCancelled(f"{scope.spec.name} is {scope.state}, so it cannot make any more calls")
+            raise GreenletExit(f"{scope.spec.name} is {scope.state}")
 
     def force(self, call: Call) -> Any:
         """The value behind a placeholder: parks the workflow's code, or blocks an ordinary thread, until it is there.
@@ -257,10 +281,20 @@ class CodeSide(ABC):
         self._park(workflow)
 
     def wait_elsewhere(self, workflow: WorkflowCall, call: Call) -> None:
-        """Parks workflow code of this run until a call of another run has finished."""
+        """Parks workflow code of this run until a call of another run has finished.
+
+        Raises:
+            PlaceholderError: this thread drives the other run too, further up on its stack, so the call would wait for
+                itself.
+        """
+        if call.engine.driver.thread == self.thread:
+            raise PlaceholderError(
+                f"the value of {call.id} was asked for in {workflow.spec.name}, which runs inside the workflow that "
+                f"made the call, so it could never come; pass it to {workflow.spec.name} as an argument"
+            )
         with self.lock:
             self._check(workflow)
-            workflow.blocked_on = call
+            self.engine.block_elsewhere(workflow, call, calling_site(workflow.spec.file))
             self._waits_elsewhere += 1
         # Not with the lock held: the other run's lock is taken here, and in its thread these two the other way round.
         call.engine.driver.tell(call, _Elsewhere(self, workflow))

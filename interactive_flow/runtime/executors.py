@@ -12,7 +12,8 @@ from __future__ import annotations
 import contextvars
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from queue import SimpleQueue
 from typing import Any, Protocol
 
@@ -22,6 +23,10 @@ from interactive_flow.runtime.worker import Failure, run_task
 
 DEFAULT_WORKERS = max(8, min(32, (os.cpu_count() or 1) + 4))
 """How many threads a run may use where nobody said; tasks in threads mostly wait for something."""
+
+
+Report = tuple[Job, Any, float, float, str]
+"""The arguments of `Port.finished`."""
 
 
 class Port(Protocol):
@@ -41,6 +46,15 @@ class Port(Protocol):
         Times are those of `clock`.
         """
 
+    def finished_many(self, reports: Sequence[Report]) -> None:
+        """Several jobs are over, each told as in `finished`; further jobs come by `Executor.submit`."""
+
+    def begun(self, job: Job, at: float, worker: str) -> None:
+        """A worker has begun a job that was waiting in the executor's own queue; for executors with `queues`."""
+
+    def resize(self, executor: Executor, capacity: int) -> None:
+        """From now on `executor` takes so many jobs at once."""
+
     def heartbeat(self, job: Job, progress: float | None, message: str | None) -> None:
         """A job gave a sign of life."""
 
@@ -53,6 +67,12 @@ class Executor(Protocol):
 
     Attributes:
         capacity: how many jobs it takes at once; it is never given more.
+
+    Two more attributes are looked for, and need not be there:
+
+    - ``workers``: how many jobs really run at once, where that is less than `capacity`;
+    - ``queues``: True where a job that was submitted may wait before a worker begins it, which the executor then tells
+      by `Port.begun`.
     """
 
     capacity: int
@@ -153,15 +173,16 @@ class InlineExecutor:
         return bool(self._queue)
 
     def run_pending(self) -> bool:
-        """Runs what was submitted; True where there was something.  Called by the runner when nothing else is to do."""
+        """Runs a job, if one was submitted; True where there was one.  Called by the runner between other things."""
         if not self._queue:
             return False
-        job: Job | None = self._queue.pop()
+        job = self._queue.pop()
         now = self._port.clock.now
-        while job is not None:
-            started = now()
-            outcome = run_task(job, self._port, self._context)
-            job = self._port.finished(job, outcome, started, now(), "inline")
+        started = now()
+        outcome = run_task(job, self._port, self._context)
+        following = self._port.finished(job, outcome, started, now(), "inline")
+        if following is not None:
+            self._queue.append(following)
         return True
 
     def cancel(self, job: Job) -> None:
@@ -172,26 +193,52 @@ class InlineExecutor:
         self._queue.clear()
 
 
-_NAMED: dict[str, Callable[[int | None], Executor]] = {"threads": ThreadExecutor, "inline": InlineExecutor}
+_NAMED: dict[str, Callable[[int | None], Executor] | str] = {
+    "threads": ThreadExecutor,
+    "inline": InlineExecutor,
+    "processes": "interactive_flow.executors.processes:ProcessExecutor",
+    "async": "interactive_flow.executors.async_loop:AsyncExecutor",
+}
+"""Executors by name: who makes one, or where to import that from once it is asked for."""
+
+_ADAPTERS = {"concurrent.futures._base.Executor": "interactive_flow.executors.futures:FuturesExecutor"}
+"""By the class of what is given: what makes an executor of it, imported likewise."""
 
 
 def make_executor(given: Any, max_workers: int | None) -> Executor:
-    """What ``executor=`` accepts: a name, None for threads, or an object with the `Executor` protocol.
+    """An executor for one run, from what ``executor=`` accepts.
+
+    Args:
+        given: a name, None for threads, a `concurrent.futures.Executor`, or an object with the `Executor` protocol;
+            where that has a method ``fresh``, it is what gives the executor.
+        max_workers: how many jobs run at once; not asked of an object, which has its own number.
 
     Raises:
         ValueError: no executor has this name.
         TypeError: the object is not an executor.
+        ImportError: what the executor needs is missing; the message says how to get it.
     """
     if given is None:
         return ThreadExecutor(max_workers)
     if isinstance(given, str):
         if given not in _NAMED:
             raise ValueError(f"executor={given!r}: there are {', '.join(map(repr, _NAMED))}")
-        return _NAMED[given](max_workers)
+        return _found(_NAMED[given])(max_workers)  # type: ignore[no-any-return]
+    for kind in type(given).__mro__:
+        adapter = _ADAPTERS.get(f"{kind.__module__}.{kind.__qualname__}")
+        if adapter is not None:
+            return _found(adapter)(given, max_workers)  # type: ignore[no-any-return]
     missing = [name for name in ("capacity", "open", "submit", "cancel", "close") if not hasattr(given, name)]
     if missing:
         raise TypeError(f"executor={given!r} is not an executor: it has no {', '.join(missing)}")
-    return given  # type: ignore[no-any-return]
+    return given.fresh() if hasattr(given, "fresh") else given  # type: ignore[no-any-return]
+
+
+def _found(maker: Any) -> Any:
+    if not isinstance(maker, str):
+        return maker
+    module, _, name = maker.partition(":")
+    return getattr(import_module(module), name)
 
 
 __all__ = ["DEFAULT_WORKERS", "SYSTEM_CLOCK", "Executor", "Failure", "InlineExecutor", "Port", "ThreadExecutor"]

@@ -46,6 +46,9 @@ class Interruptible(Protocol):
 
     interrupted: bool
 
+    def wake(self) -> None:
+        """Ends a wait that may have begun, or is about to; called from a signal handler."""
+
 
 def _may_raise(frame: FrameType | None) -> bool:
     while frame is not None:
@@ -75,6 +78,7 @@ def interrupts_noted_by(target: Interruptible) -> Iterator[None]:
         target.interrupted = True
         if _may_raise(frame):
             raise KeyboardInterrupt
+        target.wake()  # else a wait that is about to begin would not see that it should not
 
     handle.from_interactive_flow = True  # type: ignore[attr-defined]
     signal.signal(signal.SIGINT, handle)

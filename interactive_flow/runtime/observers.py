@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from interactive_flow.engine.placeholder import current_workflow
-from interactive_flow.model.events import Event
+from interactive_flow.model.events import Event, RunFinished
 
 if TYPE_CHECKING:
     from interactive_flow.runtime.run import Run
@@ -106,6 +106,7 @@ class _Place:
         self.told = 0
         self.next_time = time.monotonic() + observer.interval
         self.dropped = False
+        self.done = False
 
     def due_in(self) -> float:
         return max(self.next_time - time.monotonic(), 0.0)
@@ -115,8 +116,9 @@ class _Place:
             self.log, self.told = events, 0
         batch = events[self.told :]
         self.told += len(batch)
-        if last and not batch:
+        if self.done or (last and not batch):
             return
+        self.done = bool(batch) and type(batch[-1]) is RunFinished
         try:
             self.observer.on_events(batch)
         except Exception:

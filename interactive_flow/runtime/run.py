@@ -26,6 +26,7 @@ from interactive_flow.model.events import Event
 from interactive_flow.model.record import CallRecord, RunRecord
 from interactive_flow.model.states import RunStatus
 from interactive_flow.runtime.capture import captured_output
+from interactive_flow.runtime.interrupts import interrupts_noted_by
 from interactive_flow.runtime.observers import Observer, Watch, display_provider, log
 from interactive_flow.runtime.runner import Runner
 
@@ -84,6 +85,7 @@ class Run:
         self._display = display
         self._over = threading.Event()
         self._callbacks: list[Callable[[], None]] = []
+        self._runner.when_over = self._end
         self._record = RunRecord()
         self._folded = self._runner.engine.events
         self._lock = threading.Lock()
@@ -96,6 +98,13 @@ class Run:
 
     def drive(self) -> Run:
         """Runs to the end in this thread.  For `Workflow.run`; raises only KeyboardInterrupt and what is a bug here."""
+        with interrupts_noted_by(self._runner):
+            self._drive()
+        if self._runner.interrupted:
+            raise KeyboardInterrupt  # it came when the run was all but over
+        return self
+
+    def _drive(self) -> None:
         observers = self._observers if self._observers is not None else self._make_observers()
         self._runner.echo = not any(observer.shows_output for observer in observers)
         runner = self._runner
@@ -111,14 +120,17 @@ class Run:
             failure = self._runner.engine.error
             # Of a `TaskError` only its cause has a traceback that tells anything.
             self._traceback = None if failure is None or isinstance(failure, TaskError) else failure.__traceback__
-            self._over.set()
-            with self._lock:
-                callbacks, self._callbacks = self._callbacks, []
-            for callback in callbacks:
-                callback()
+            self._end()
             if watch is not None:
                 watch.finish()
-        return self
+
+    def _end(self) -> None:
+        """Tells everybody who waits that the run is over."""
+        self._over.set()
+        with self._lock:
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
 
     def drive_in_background(self) -> Run:
         """Runs in a thread of its own; returns at once.  For `Workflow.start`."""

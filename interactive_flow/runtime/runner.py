@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from interactive_flow.engine.calls import Job, WorkflowCall
@@ -27,20 +28,20 @@ from interactive_flow.model.states import CallState, RunStatus
 from interactive_flow.runtime.clock import SYSTEM_CLOCK, Clock
 from interactive_flow.runtime.code_side import CodeSide
 from interactive_flow.runtime.deputy import Deputy
-from interactive_flow.runtime.executors import Executor, InlineExecutor, ThreadExecutor, make_executor
-from interactive_flow.runtime.interrupts import interrupts_noted_by
+from interactive_flow.runtime.executors import Executor, InlineExecutor, Report, ThreadExecutor, make_executor
 from interactive_flow.runtime.worker import Failure, run_task
 
 
 class _Lane:
     """An executor of this run, and how many more jobs it takes."""
 
-    __slots__ = ("executor", "free", "key")
+    __slots__ = ("capacity", "executor", "free", "key", "queues")
 
     def __init__(self, key: Any, executor: Executor) -> None:
         self.key = key
         self.executor = executor
-        self.free = executor.capacity
+        self.free = self.capacity = executor.capacity
+        self.queues = getattr(executor, "queues", False)
 
 
 class Runner(CodeSide):
@@ -53,6 +54,7 @@ class Runner(CodeSide):
         rate_limit, strategy: as in ``wf.options``.
 
     Attributes:
+        when_over: called if the run is over while its thread cannot return yet.
         echo: whether what tasks print also goes where it would have gone without the run.
     """
 
@@ -78,6 +80,7 @@ class Runner(CodeSide):
         self._cancel_reason: str | None = None
         self._tiny_job: Job | None = None
         self._deputy: Deputy | None = None
+        self.when_over: Callable[[], None] | None = None
 
     def _new_engine(self) -> Engine:
         own = self._lanes[None].executor
@@ -85,7 +88,7 @@ class Runner(CodeSide):
             self.seconds,
             self,
             run=self._run,
-            workers=own.capacity,
+            workers=getattr(own, "workers", own.capacity),
             wall=self._wall,
             restarts=self._restarts,
             runs_tiny=isinstance(own, ThreadExecutor),
@@ -107,17 +110,15 @@ class Runner(CodeSide):
         """
         self.thread = threading.get_ident()
         try:
-            with interrupts_noted_by(self):
-                try:
-                    self._drive(spec, args, kwargs)
-                except KeyboardInterrupt:
-                    with self.lock:
-                        self.engine.cancel("interrupted")
-                    raise
-                except BaseException as error:
-                    with self.lock:
-                        self.engine.crash(error)
-                    raise
+            self._drive(spec, args, kwargs)
+        except KeyboardInterrupt:
+            with self.lock:
+                self.engine.cancel("interrupted")
+            raise
+        except BaseException as error:
+            with self.lock:
+                self.engine.crash(error)
+            raise
         finally:
             with self.lock:
                 self._react()
@@ -128,8 +129,6 @@ class Runner(CodeSide):
                 lane.executor.close()
             if self._deputy is not None:
                 self._deputy.over.set()
-        if self.interrupted:
-            raise KeyboardInterrupt
 
     def _drive(self, spec: WorkflowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         engine = self.engine
@@ -140,6 +139,7 @@ class Runner(CodeSide):
         for lane in self._lanes.values():
             lane.executor.open(self)
         while True:
+            self.turns += 1
             if self.interrupted:
                 raise KeyboardInterrupt
             with self.lock:
@@ -202,8 +202,6 @@ class Runner(CodeSide):
             job = self._start_tiny()
         if job is None:
             return False
-        if self._deputy is None:
-            self._deputy = Deputy(self)
         while job is not None:
             self._tiny_job = job
             started = now()
@@ -211,6 +209,7 @@ class Runner(CodeSide):
             finished = now()
             with self.lock:
                 self._tiny_job = None
+                self.turns += 1
                 if not job.abandoned:
                     job.lane.free += 1
                     self._report(job, outcome, started - t0, finished - t0, "runner")
@@ -222,8 +221,9 @@ class Runner(CodeSide):
     def _start_tiny(self) -> Job | None:
         """The next tiny call, which takes the place of a worker like any other; None where there is none."""
         lane = self._lanes[None]
-        if lane.free <= 0:
+        if lane.free <= 0 or not self.engine.tiny_is_wanted():
             self.engine.lanes.hand_over()
+            self._react()
             return None
         job = self.engine.start_tiny()
         if job is not None:
@@ -236,15 +236,18 @@ class Runner(CodeSide):
         with self.lock:
             engine = self.engine
             engine.lanes.hand_over()
+            if self._tiny_job is None:
+                self._react()
+                return  # the workflow's code takes its time; timers are not in its way
             engine.fire_timers()
             if self._cancel_reason is not None:
                 engine.cancel(self._cancel_reason)
             self._react()
 
     @property
-    def tiny_job(self) -> Job | None:
-        """The tiny call that the runner's thread is running now."""
-        return self._tiny_job
+    def holds_up_tiny(self) -> bool:
+        """True where tiny calls wait for the runner's thread, or it is running one."""
+        return self._tiny_job is not None or self.engine.lanes.has_tiny
 
     def _run_inline(self) -> bool:
         return any(executor.run_pending() for executor in self._inline_executors())
@@ -280,11 +283,11 @@ class Runner(CodeSide):
                     job.lane.executor.cancel(job)
             engine.abandoned.clear()
         for key, waiting in engine.lanes.by_key.items():
-            if not waiting.ready:
+            if not waiting.ready or self._cancel_reason is not None:
                 continue
             lane = self._lanes.get(key) or self._open_lane(key)
             while lane.free > 0:
-                following = engine.start_next(key)
+                following = engine.start_next(key, lane.queues)
                 if following is None:
                     break
                 lane.free -= 1
@@ -292,6 +295,15 @@ class Runner(CodeSide):
                 lane.executor.submit(following)
                 if isinstance(lane.executor, InlineExecutor):
                     self._wake()
+        self._tell_own_thread()
+
+    def _tell_own_thread(self) -> None:
+        """Wakes the runner's thread where there is something for it to do, or sees to it that somebody else does it."""
+        engine = self.engine
+        if engine.lanes.has_tiny and self._deputy is None:
+            self._deputy = Deputy(self)
+        if self._tiny_job is not None and engine.status is not RunStatus.RUNNING and self.when_over is not None:
+            self.when_over()  # the runner's thread is in a task's code, and nobody knows for how long
         if self._asleep_until is not None:
             deadline = engine.next_deadline()
             if (
@@ -324,13 +336,38 @@ class Runner(CodeSide):
                 return None
             self._report(job, outcome, started - t0, finished - t0, worker)
             lane = job.lane
-            following = self.engine.start_next(lane.key)
+            following = self.engine.start_next(lane.key, lane.queues) if self._cancel_reason is None else None
             if following is None:
                 lane.free += 1
             else:
                 following.lane = lane
             self._react()
             return following
+
+    def finished_many(self, reports: Sequence[Report]) -> None:
+        """See `Port.finished_many`."""
+        t0 = self._t0
+        with self.lock:
+            for job, outcome, started, finished, worker in reports:
+                if not job.abandoned:
+                    job.lane.free += 1
+                    self._report(job, outcome, started - t0, finished - t0, worker)
+            self._react()
+
+    def begun(self, job: Job, at: float, worker: str) -> None:
+        """See `Port.begun`."""
+        with self.lock:
+            self.engine.begun(job, at - self._t0, worker)
+            self._react()
+
+    def resize(self, executor: Executor, capacity: int) -> None:
+        """See `Port.resize`."""
+        with self.lock:
+            for lane in self._lanes.values():
+                if lane.executor is executor:
+                    lane.free += capacity - lane.capacity
+                    lane.capacity = capacity
+            self._react()
 
     def _report(self, job: Job, outcome: Any, started: float, finished: float, worker: str) -> None:
         try:

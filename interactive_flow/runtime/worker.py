@@ -16,7 +16,8 @@ from contextvars import ContextVar
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from interactive_flow.engine.placeholder import Placeholder, call_of, current_workflow
+from interactive_flow.engine.containers import fill, gather
+from interactive_flow.engine.placeholder import Placeholder, current_workflow
 
 if TYPE_CHECKING:
     from interactive_flow.engine.calls import Job
@@ -54,13 +55,26 @@ def _run(job: Job, port: Port) -> Any:
             return _stream(value, job, port)
         if kind is CoroutineType or kind is AsyncGeneratorType:
             return finished_value(value, lambda item: port.produced(job, item))
-        return call_of(value)() if kind is Placeholder else value
+        return _values_in(value) if kind in _MAY_HOLD else value
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
             raise  # it is meant for the run
         traceback = error.__traceback__
         # The first frame is this function, which tells nobody anything.
         return Failure(error.with_traceback(traceback.tb_next if traceback else None))
+
+
+_MAY_HOLD: frozenset[Any] = frozenset([Placeholder, list, tuple, dict, set])
+
+
+def _values_in(value: Any) -> Any:
+    """What a task returned, without the placeholders that it may have had from a closure."""
+    kept, _, calls = gather((value,), {})
+    if not calls:
+        return value
+    for call in calls:
+        call()
+    return fill(kept)[0]
 
 
 def _stream(items: Generator[Any, Any, Any], job: Job, port: Port) -> list[Any]:

@@ -1,0 +1,299 @@
+"""The engine driven directly, stimulus by stimulus, in any order that the world may bring them.
+
+No workflow code runs here: the machine plays the code (it makes calls, stands still, returns), the workers and the
+clock, and after every step asserts what must hold of the graph.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, precondition, rule
+from laboratory import Bang, check_stream
+
+from interactive_flow import Retry, TaskError, Timeout
+from interactive_flow.engine.calls import Call, Job, Scope, TaskCall, WorkflowCall
+from interactive_flow.engine.combinators import Combinator, FinishOrder, First, ParallelReduce
+from interactive_flow.engine.containers import gather
+from interactive_flow.engine.engine import Engine
+from interactive_flow.engine.fibers import Raised, Returned
+from interactive_flow.engine.graph import LEGAL
+from interactive_flow.engine.placeholder import Placeholder
+from interactive_flow.engine.spec import TaskSpec, WorkflowSpec
+from interactive_flow.model.errors import IllegalTransition
+from interactive_flow.model.record import RunRecord
+from interactive_flow.model.states import CallState, RunStatus
+
+WORKERS = 3
+
+SPECS = {
+    "plain": TaskSpec("plain", len),
+    "retried": TaskSpec("retried", len, Retry(attempts=3, delay=1.0)),
+    "delayed": TaskSpec("delayed", len, Retry(delays=(2.0, 0.0))),
+    "limited": TaskSpec("limited", len, limit=1),
+    "timed": TaskSpec("timed", len, Retry(attempts=2), Timeout(start_to_close=3.0, heartbeat=2.0)),
+    "hurried": TaskSpec("hurried", len, timeout=Timeout(schedule_to_start=2.0, schedule_to_close=6.0)),
+    "all at once": TaskSpec("all at once", len, Retry(2), Timeout(3.0, 2.0, 7.0, 2.0), limit=2),
+}
+SUB = WorkflowSpec("sub", len)
+
+REACHABLE = {state: set(after) for state, after in LEGAL.items()}
+"""From each state all states that can be reached in any number of legal steps."""
+for _ in range(len(CallState)):
+    for _after in REACHABLE.values():
+        _after |= {s for step in _after for s in LEGAL.get(step, ())}
+
+
+class EngineMachine(RuleBasedStateMachine):
+    """Plays everybody around an engine."""
+
+    calls = Bundle("calls")
+    jobs = Bundle("jobs")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.engine = Engine(lambda: self.now, self, run="r", workers=WORKERS)  # type: ignore[arg-type]
+        self.engine.start(WorkflowSpec("root", len), (), {})
+        self.helm: list[WorkflowCall] = []
+        self.known: dict[Call, CallState] = {}
+        self.finals: dict[Call, tuple[Any, ...]] = {}
+        self.deps: dict[Call, tuple[Call, ...]] = {}
+        self.old_jobs: list[Job] = []
+        self.values = iter(range(1_000_000))
+
+    # -- workflow code ------------------------------------------------------------------------------------------
+
+    def code(self, data: st.DataObject) -> WorkflowCall | None:
+        """A workflow whose code can go on now; None where there is none."""
+        while self.engine.runnable:
+            self.helm.append(self.engine.runnable.popleft())
+        self.helm = [w for w in dict.fromkeys(self.helm) if w.state is CallState.RUNNING]
+        return data.draw(st.sampled_from(self.helm)) if self.helm else None
+
+    def note(self, call: Call, deps: tuple[Call, ...] = ()) -> Call:
+        self.known.setdefault(call, CallState.WAITING)
+        self.deps[call] = deps
+        return call
+
+    @rule(target=calls, data=st.data(), spec=st.sampled_from(sorted(SPECS)), deps=st.lists(calls, max_size=3))
+    def calls_a_task(self, data: st.DataObject, spec: str, deps: list[Call]) -> Any:
+        return self.make(data, SPECS[spec], deps)
+
+    @rule(target=calls, data=st.data(), deps=st.lists(calls, max_size=2))
+    def calls_a_sub_workflow(self, data: st.DataObject, deps: list[Call]) -> Any:
+        return self.make(data, SUB, deps)
+
+    def make(self, data: st.DataObject, spec: TaskSpec | WorkflowSpec, deps: list[Call]) -> Any:
+        workflow = self.code(data)
+        if workflow is None:
+            return multiple()
+        args, kwargs, found = gather(tuple(map(Placeholder, deps)), {})
+        call = self.engine.call(workflow, spec, args, kwargs, found, None)
+        return self.note(call, found)
+
+    @rule(target=calls, data=st.data(), deps=st.lists(calls, min_size=1, max_size=4))
+    def makes_a_first(self, data: st.DataObject, deps: list[Call]) -> Any:
+        workflow = self.code(data)
+        return multiple() if workflow is None else self.note(First.make(self.engine, workflow, tuple(deps), None))
+
+    @rule(target=calls, data=st.data(), deps=st.lists(calls, min_size=1, max_size=4))
+    def makes_a_finish_order(self, data: st.DataObject, deps: list[Call]) -> Any:
+        workflow = self.code(data)
+        return multiple() if workflow is None else self.note(FinishOrder.make(self.engine, workflow, tuple(deps), None))
+
+    @rule(target=calls, data=st.data())
+    def asks_for_the_next_item(self, data: st.DataObject) -> Any:
+        nodes = [c for c in self.known if isinstance(c, FinishOrder) and len(c.items) < c.total]
+        nodes = [c for c in nodes if c.scope in self.helm and c.scope.state is CallState.RUNNING]
+        return self.note(data.draw(st.sampled_from(nodes)).next_item(None)) if nodes else multiple()
+
+    @rule(
+        target=calls,
+        data=st.data(),
+        deps=st.lists(calls, max_size=4),
+        plain=st.lists(st.integers(), max_size=3),
+        by=st.sampled_from([SPECS["plain"], SPECS["limited"], SUB]),
+    )
+    def makes_a_reduction(self, data: st.DataObject, deps: list[Call], plain: list[int], by: Any) -> Any:
+        workflow = self.code(data)
+        if workflow is None or len(deps) + len(plain) < 2:
+            return multiple()
+        return self.note(ParallelReduce.make(self.engine, workflow, by, plain, tuple(deps), None))
+
+    @rule(data=st.data(), call=calls)
+    def stands_at_a_barrier(self, data: st.DataObject, call: Call) -> None:
+        workflow = self.code(data)
+        if workflow is not None and not call.done and call is not workflow:
+            self.engine.block(workflow, call, None)
+            self.helm.remove(workflow)
+
+    @rule(data=st.data(), waits_on=st.lists(calls, min_size=1, max_size=3, unique=True))
+    def stands_at_a_barrier_for_several(self, data: st.DataObject, waits_on: list[Call]) -> None:
+        workflow = self.code(data)
+        if workflow is None or workflow in waits_on:
+            return
+        if self.engine.block_on_all(workflow, tuple(waits_on), None):
+            self.helm.remove(workflow)
+
+    @rule(data=st.data(), parts=st.lists(calls, max_size=3), fails=st.sampled_from([False, False, False, True]))
+    def comes_to_its_end(self, data: st.DataObject, parts: list[Call], fails: bool) -> None:
+        workflow = self.code(data)
+        if workflow is None or workflow in parts or (workflow is self.engine.root and len(self.known) < 12):
+            return
+        self.helm.remove(workflow)
+        result = Raised(Bang()) if fails else Returned({"parts": [Placeholder(p) for p in parts], "plain": 1})
+        self.engine.advanced(workflow, result)
+
+    # -- workers --------------------------------------------------------------------------------------------------
+
+    @rule(target=jobs)
+    def a_worker_takes_the_next(self) -> Any:
+        if len(self.engine.jobs) >= WORKERS:
+            return multiple()
+        job = self.engine.start_next(None)
+        if job is None:
+            return multiple()
+        assert job.call.state is CallState.RUNNING
+        values = [x.__factory__.outcome if type(x) is Placeholder else x for x in job.call.args]
+        assert list(self.engine.arguments(job.call)[0]) == values
+        self.old_jobs.append(job)
+        return job
+
+    @rule(job=jobs)
+    def it_succeeds(self, job: Job) -> None:
+        if job in self.engine.jobs:
+            value = next(self.values)
+            self.engine.succeeded(job, value, job.started, self.now, "w")
+            assert job.call.outcome == value
+
+    @rule(job=jobs, error=st.sampled_from([Bang("x"), SystemExit(1), KeyboardInterrupt()]))
+    def it_fails(self, job: Job, error: BaseException) -> None:
+        if job in self.engine.jobs:
+            self.engine.attempt_failed(job, error, job.started, self.now, "w")
+
+    @rule(job=jobs, progress=st.one_of(st.none(), st.floats(0, 1)))
+    def it_gives_a_sign_of_life(self, job: Job, progress: float | None) -> None:
+        self.engine.heartbeat(job, progress, None)
+
+    @rule(job=jobs, text=st.text(min_size=1, max_size=3))
+    def it_prints(self, job: Job, text: str) -> None:
+        if job in self.engine.jobs:
+            from collections import deque
+
+            job.output = job.output or deque()
+            job.output.append(("stdout", text))
+            self.engine.fetch_output()
+
+    @rule(job=jobs, succeeds=st.booleans())
+    def late_news_of_an_attempt_that_is_over_is_refused(self, job: Job, succeeds: bool) -> None:
+        if job in self.engine.jobs:
+            return
+        before = len(self.engine.events)
+        report: Any = self.engine.succeeded if succeeds else self.engine.attempt_failed
+        with pytest.raises(IllegalTransition) as caught:
+            report(job, Bang(), 0.0, 0.0, "w")
+        text = str(caught.value)
+        assert job.call.id in text
+        assert "Its story:" in text
+        assert "CallScheduled" in text
+        assert "CallStarted" in text
+        assert len(self.engine.events) == before
+
+    # -- time, and the end ----------------------------------------------------------------------------------------
+
+    @rule(seconds=st.sampled_from([0.5, 1.0, 2.0, 5.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+        self.engine.fire_timers()
+        deadline = self.engine.next_deadline()
+        assert deadline is None or deadline > self.now or not self.running
+
+    @precondition(lambda self: len(self.known) > 15)
+    @rule(sure=st.sampled_from([False, False, False, True]))
+    def somebody_cancels_the_run(self, sure: bool) -> None:
+        if sure:
+            self.engine.cancel()
+
+    def teardown(self) -> None:
+        self.engine.cancel()
+        self.everything_holds()
+        events = list(self.engine.events)
+        if self.engine.status is not RunStatus.RUNNING:
+            check_stream(events, WORKERS)
+
+    # -- what always holds ----------------------------------------------------------------------------------------
+
+    @property
+    def running(self) -> bool:
+        return self.engine.status is RunStatus.RUNNING
+
+    def everybody(self) -> list[Call]:
+        """All calls, those that combinators made included."""
+        found: dict[Call, None] = dict.fromkeys(self.known)
+        for call in list(found):
+            if isinstance(call, Scope):
+                found.update(dict.fromkeys(call.open))
+        return list(found)
+
+    @invariant()
+    def everything_holds(self) -> None:
+        for call in self.everybody():
+            before = self.known.get(call, CallState.WAITING)
+            assert call.state is before or call.state in REACHABLE[before], (before, call)
+            self.known[call] = call.state
+            if call in self.finals:
+                assert self.finals[call] == (call.state, call.outcome, call.order), "what is final stays"
+            if call.done:
+                self.finals[call] = (call.state, call.outcome, call.order)
+            self.holds_of(call)
+        assert not self.engine._settled, "everybody was told"
+        jobs = [c.job for c in self.known if isinstance(c, TaskCall) and c.job is not None]
+        assert set(jobs) <= set(self.engine.jobs)
+        assert not any(job.abandoned for job in self.engine.jobs)
+        for spec in SPECS.values():
+            if spec.limit is not None:
+                assert sum(job.call.spec is spec for job in self.engine.jobs) <= spec.limit
+        if not self.running:
+            assert all(call.done for call in self.known)
+            assert not self.engine.jobs
+            assert not self.engine.runnable
+
+    def holds_of(self, call: Call) -> None:
+        assert call.done == call.state.final
+        assert (call.scope is not None and call in call.scope.open) == (not call.done)
+        deps = self.deps.get(call, ())
+        if call.state is CallState.WAITING:
+            assert any(not dep.done for dep in deps)
+            assert not any(dep.failed for dep in deps), "an error wins over what is missing"
+            assert call.missing == sum(not dep.done for dep in deps)
+        if isinstance(call, TaskCall):
+            assert (call.state is CallState.RUNNING) == (call.job is not None)
+            assert call.attempt <= call.spec.retry.attempts
+        if call.state in (CallState.READY, CallState.RUNNING) and not isinstance(call, Combinator):
+            assert all(dep.state is CallState.SUCCEEDED for dep in deps)
+        if call.failed:
+            assert isinstance(call.outcome, TaskError)
+        if isinstance(call, Scope) and call.done:
+            assert all(child.done for child in call.open)
+        if call.done:
+            assert call.args == ()
+            assert not call.dependents
+
+    @invariant()
+    def the_record_agrees_with_the_engine(self) -> None:
+        record = RunRecord(self.engine.events)
+        for call in self.known:
+            seen = record.by_index[call.index]
+            assert seen.id == call.id
+            assert seen.state == call.state or (isinstance(call, Combinator) and not call.done), (seen, call)
+            if isinstance(call, TaskCall):
+                assert seen.attempts == call.attempt
+        assert str(record.status) == str(self.engine.status)
+
+
+EngineMachine.TestCase.settings = settings(max_examples=400, stateful_step_count=50)
+TestEngine = EngineMachine.TestCase
