@@ -95,8 +95,9 @@ class _Recorder:
         self.clock, self.echo = port.clock, port.echo
         self._executor, self._elapsed, self._start = executor, elapsed, start
 
-    def heartbeat(self, job: Job, progress: float | None, message: str | None) -> None:
+    def heartbeat(self, job: Job, progress: float | None, message: str | None) -> bool:
         self._executor.note(self._start + self._elapsed[0], job, (progress, message))
+        return True
 
     def produced(self, job: Job, item: Any) -> bool:
         self._executor.note_item(self._start + self._elapsed[0], job, item)

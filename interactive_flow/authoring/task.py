@@ -127,8 +127,8 @@ def task(
     Called outside a workflow a task runs its function, here and now; called inside one it gives a placeholder at once.
 
     Args:
-        fn: a function, an ``async def`` (run in a loop of its own by its worker), a generator function (its items come
-            as a list, once it has ended) or any other callable.
+        fn: a function, an ``async def`` (run in a loop of its own by its worker), a generator function (it
+            streams: iterating over its placeholder gives the items as they come) or any other callable.
         name: what its calls are called; the function's name unless given.
         retry: a `Retry`, a number of attempts, or the delay in seconds before each attempt.
         timeout: a `Timeout`, or seconds from start to close.

@@ -302,7 +302,7 @@ class Engine(Graph):
     def produced(self, job: Job, item: Any) -> None:
         """A generator task has produced an item."""
         call = job.call
-        if job.abandoned or not isinstance(call, StreamCall):
+        if call.job is not job or not isinstance(call, StreamCall):
             return
         position = job.produced
         job.produced += 1
@@ -357,8 +357,8 @@ class Engine(Graph):
             self._ranking.stale = True
 
     def heartbeat(self, job: Job, progress: float | None, message: str | None) -> None:
-        """A running attempt gave a sign of life."""
-        if job.abandoned:
+        """A running attempt gave a sign of life; so may a thread that one which is over has left behind."""
+        if job.call.job is not job:
             return
         job.beat_at = self.clock()
         job.said = (progress, message)

@@ -55,8 +55,8 @@ class Port(Protocol):
     def resize(self, executor: Executor, capacity: int) -> None:
         """From now on `executor` takes so many jobs at once."""
 
-    def heartbeat(self, job: Job, progress: float | None, message: str | None) -> None:
-        """A job gave a sign of life."""
+    def heartbeat(self, job: Job, progress: float | None, message: str | None) -> bool:
+        """A job gave a sign of life; False once its result is not wanted any more."""
 
     def produced(self, job: Job, item: Any) -> bool:
         """A job whose task is a generator has produced an item; False once it need not go on."""

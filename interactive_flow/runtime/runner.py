@@ -378,10 +378,11 @@ class Runner(CodeSide):
         except Exception as error:  # a bug here must end the run, not leave it waiting
             self.engine.crash(error)
 
-    def heartbeat(self, job: Job, progress: float | None, message: str | None) -> None:
+    def heartbeat(self, job: Job, progress: float | None, message: str | None) -> bool:
         """See `Port.heartbeat`."""
         with self.lock:
             self.engine.heartbeat(job, progress, message)
+            return job.call.job is job
 
     def produced(self, job: Job, item: Any) -> bool:
         """See `Port.produced`."""

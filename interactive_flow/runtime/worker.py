@@ -148,8 +148,7 @@ def heartbeat(progress: float | None = None, message: str | None = None) -> bool
     job, port = here
     if job.abandoned:
         return False
-    port.heartbeat(job, progress, message)
-    return not job.abandoned
+    return port.heartbeat(job, progress, message)
 
 
 def last_heartbeat() -> tuple[float | None, str | None] | None:

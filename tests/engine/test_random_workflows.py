@@ -200,6 +200,23 @@ def test_it_is_the_same_every_time(expression: Expression, workers: int) -> None
     assert streams[0] == streams[1]
 
 
+@settings(max_examples=150)
+@given(expressions, st.integers(1, 4))
+def test_replaying_gives_the_same_calls_the_same_times_and_the_same_result(
+    expression: Expression, workers: int
+) -> None:
+    seen = []
+    for strategy in ("resume", "replay"):
+        forget_durations()
+        lab = Laboratory(workers)
+        interpreter = Interpreter(lab.clock.sleep)
+        workflow = lab.ready(lambda: interpreter(expression)).options(strategy=strategy)  # noqa: B023
+        result = outcome(lambda: lab.run(workflow))  # noqa: B023
+        calls = {c.id: (c.kind, c.state, c.depends_on, c.started_at, c.finished_at) for c in lab.last.calls}
+        seen.append((result, lab.seconds, calls))
+    assert seen[0] == seen[1]
+
+
 @settings(max_examples=60)
 @given(expressions, st.integers(1, 6), st.sampled_from(["threads", "inline"]))
 def test_on_real_executors_too(expression: Expression, workers: int, executor: str) -> None:

@@ -240,6 +240,7 @@ def test_a_run_that_nobody_holds_is_freed_with_everything_in_it(how: str) -> Non
 
 
 def test_no_greenlet_is_left() -> None:
+    everything.run(20)  # the main thread's own greenlets come with the first run
     gc.collect()
     before = sum(isinstance(o, greenlet) for o in gc.get_objects())
     for _ in range(5):
@@ -248,9 +249,10 @@ def test_no_greenlet_is_left() -> None:
         run.cancel()
         run.wait(SOON)
     del run
-    flow(lambda: None).run()
     assert no_threads_left()
-    gc.collect()
+    for _ in range(10):  # the greenlet of a thread that has ended is freed some time after, in another thread
+        flow(lambda: None).run()
+        gc.collect()
     assert sum(isinstance(o, greenlet) for o in gc.get_objects()) <= before
 
 
