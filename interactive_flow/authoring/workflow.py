@@ -161,7 +161,7 @@ class Workflow(Generic[P, R]):
     def _new_run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
         args, kwargs = _values(args, kwargs)
         options = effective(self._options)
-        run = Run(
+        return Run(
             self.spec,
             args,
             kwargs,
@@ -170,9 +170,11 @@ class Workflow(Generic[P, R]):
             rate_limit=options.rate_limit,
             strategy=options.strategy or "resume",
             display=options.display or "auto",
+            begins=self._remember,
         )
+
+    def _remember(self, run: Run) -> None:
         self._runs[:] = [run]
-        return run
 
     @runs_peoples_code
     def _body(self, /, *args: Any, **kwargs: Any) -> Any:

@@ -38,9 +38,17 @@ def gather(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ..
     Example:
         ``gather(([p, 1],), {})`` gives ``(([p, 1],), {}, (call_of(p),))``.
     """
-    if not kwargs and _OPAQUE.issuperset(map(type, args)):
-        return args, kwargs, ()
     found: dict[Call, None] = {}
+    if not kwargs:  # by far the most calls have neither keywords nor containers
+        for value in args:
+            kind = type(value)
+            if kind is Placeholder:
+                found[call_of(value)] = None
+            elif kind not in _OPAQUE:
+                found.clear()
+                break
+        else:
+            return args, kwargs, tuple(found)
 
     def keep(placeholder: Placeholder) -> Placeholder:
         found[call_of(placeholder)] = None
@@ -56,6 +64,20 @@ def gather(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ..
 def fill(value: Any) -> Any:
     """`value` with every placeholder in it replaced by its call's value; the calls must have succeeded."""
     return _Walk(_value_of).map(value)
+
+
+def fill_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call with every placeholder in them replaced by its call's value."""
+    values = []
+    for value in args:
+        kind = type(value)
+        if kind is Placeholder:
+            values.append(call_of(value).outcome)
+        elif kind in _OPAQUE:
+            values.append(value)
+        else:
+            return fill(args), fill(kwargs)
+    return tuple(values), fill(kwargs) if kwargs else kwargs
 
 
 def replace_calls(value: Any, values: dict[Call, Any]) -> Any:

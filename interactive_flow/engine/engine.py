@@ -19,7 +19,7 @@ from operator import itemgetter
 from typing import Any
 
 from interactive_flow.engine.calls import Barrier, Call, Job, Scope, StreamCall, TaskCall, WorkflowCall
-from interactive_flow.engine.containers import fill, gather
+from interactive_flow.engine.containers import fill, fill_arguments, gather
 from interactive_flow.engine.fibers import Fiber, Raised, Restart, Returned, make_fiber
 from interactive_flow.engine.graph import (
     _NO_KWARGS,
@@ -283,7 +283,7 @@ class Engine(Graph):
         """The call's arguments with every placeholder replaced by its value; needs no lock."""
         if not call.depends:
             return call.args, call.kwargs
-        return fill(call.args), fill(call.kwargs)
+        return fill_arguments(call.args, call.kwargs)
 
     def succeeded(self, job: Job, value: Any, started: float, finished: float, worker: str | None) -> None:
         """An attempt gave a value.  Late news of an abandoned attempt is not for the engine."""
@@ -471,7 +471,7 @@ class Engine(Graph):
         if workflow.fiber is None:
             args, kwargs = workflow.args, workflow.kwargs
             if workflow.depends:
-                args, kwargs = fill(args), fill(kwargs)
+                args, kwargs = fill_arguments(args, kwargs)
             workflow.args, workflow.kwargs = (), _NO_KWARGS
             workflow.fiber = make_fiber(self.strategy, workflow, args, kwargs)
         return workflow.fiber

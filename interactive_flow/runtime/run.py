@@ -74,8 +74,8 @@ class Run:
         rate_limit: float | None = None,
         strategy: str = "resume",
         display: str = "auto",
+        begins: Callable[[Run], None] = lambda run: None,
     ) -> None:
-        global _last
         self.id = secrets.token_hex(4)
         """Names the run; random."""
         self.name = spec.name
@@ -92,17 +92,23 @@ class Run:
         self._crash: BaseException | None = None
         self._observers: list[Observer] | None = None
         self._traceback: TracebackType | None = None
-        _last = self
+        self._begins = begins
 
     # -- driving (for `Workflow`) ---------------------------------------------------------------------------------
 
     def drive(self) -> Run:
         """Runs to the end in this thread.  For `Workflow.run`; raises only KeyboardInterrupt and what is a bug here."""
         with interrupts_noted_by(self._runner):
+            self._register()  # only now: an interrupt before would leave behind a run that never ends
             self._drive()
         if self._runner.interrupted:
             raise KeyboardInterrupt  # it came when the run was all but over
         return self
+
+    def _register(self) -> None:
+        global _last
+        _last = self
+        self._begins(self)
 
     def _drive(self) -> None:
         observers = self._observers if self._observers is not None else self._make_observers()
@@ -134,6 +140,7 @@ class Run:
 
     def drive_in_background(self) -> Run:
         """Runs in a thread of its own; returns at once.  For `Workflow.start`."""
+        self._register()
         self._observers = self._make_observers()
         context = contextvars.copy_context()
 

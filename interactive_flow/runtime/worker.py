@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import inspect
 import threading
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
@@ -114,11 +114,17 @@ def finished_value(value: Any, report: Callable[[Any], bool] = lambda item: True
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(value)
+        return _run_in_new_loop(value)
     # This thread has a loop that is running already, and a loop does not run inside another one.
     context = contextvars.copy_context()
     with ThreadPoolExecutor(1) as elsewhere:
-        return elsewhere.submit(context.run, asyncio.run, value).result()
+        return elsewhere.submit(context.run, _run_in_new_loop, value).result()
+
+
+def _run_in_new_loop(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Like `asyncio.run`, which notebooks often have replaced by one that leaves its loop open (nest_asyncio)."""
+    with asyncio.Runner() as runner:
+        return runner.run(coroutine)
 
 
 def heartbeat(progress: float | None = None, message: str | None = None) -> bool:

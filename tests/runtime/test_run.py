@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 import traceback
 from collections.abc import Iterator
 from typing import Any
 
-import nest_asyncio2
 import pytest
 from laboratory import Laboratory, check_stream
 
@@ -259,19 +260,26 @@ def test_a_loop_that_is_closed_before_the_run_is_over(gate: Gate) -> None:
     assert run.result(SOON) == "held"
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_blocking_inside_a_running_loop_that_was_made_to_nest() -> None:
-    loop = asyncio.new_event_loop()
-    nest_asyncio2.apply(loop)
+    # In a process of its own: nest_asyncio2 replaces parts of asyncio for good.
+    program = """
+import asyncio, nest_asyncio2
+from interactive_flow import flow, task
 
-    async def main() -> Any:
-        run = flow(lambda: task(lambda: 2, name="two")() + 1).start()
-        return asyncio.get_event_loop().run_until_complete(_awaited(run)), flow(lambda: 4).run()
+loop = asyncio.new_event_loop()
+nest_asyncio2.apply(loop)
 
-    try:
-        assert loop.run_until_complete(main()) == (3, 4)
-    finally:
-        loop.close()
+async def value(run):
+    return await run
+
+async def main():
+    run = flow(lambda: task(lambda: 2, name="two")() + 1).start()
+    return loop.run_until_complete(value(run)), flow(lambda: 4).run()
+
+assert loop.run_until_complete(main()) == (3, 4)
+loop.close()
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
 
 
 def test_run_blocks_in_a_coroutine_like_any_function() -> None:
