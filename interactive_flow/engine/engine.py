@@ -230,7 +230,12 @@ class Engine(Graph):
 
     def _hand_out(self, call: TaskCall) -> Job:
         """The call waits for a worker from now on, in an executor's queue; it is still ready, not running."""
-        job = call.job = Job(call, call.attempt + 1, -1.0)
+        return self._new_job(call, -1.0)
+
+    def _new_job(self, call: TaskCall, started: float) -> Job:
+        job = call.job = Job(call, call.attempt + 1, started)
+        if call.attempt:
+            job.said_before = self._said.pop(call, None)
         self.jobs[job] = None
         return job
 
@@ -258,8 +263,7 @@ class Engine(Graph):
 
     def _start(self, call: TaskCall) -> Job:
         now = self.clock()
-        job = call.job = Job(call, call.attempt + 1, now)
-        self.jobs[job] = None
+        job = self._new_job(call, now)
         self._begin(job, now, None)
         return job
 
@@ -268,8 +272,6 @@ class Engine(Graph):
         call.state = RUNNING
         call.attempt = job.attempt
         job.started = job.beat_at = now
-        if call.attempt > 1:
-            job.said_before = self._said.pop(call, None)
         self._log((_STARTED, now, call.index, call.attempt, worker))
         spec = call.spec
         if not spec.may_be_tiny:

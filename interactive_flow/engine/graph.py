@@ -66,7 +66,7 @@ class Driver(Protocol):
     def tell(self, call: Call, listener: Any) -> None:
         """Has `listener` told when `call` finishes."""
 
-    def stream(self, workflow: WorkflowCall, call: Any) -> Iterator[Any]:
+    def stream(self, call: Any) -> Iterator[Any]:
         """The items of a generator task, one by one as they come."""
 
     def wait_elsewhere(self, workflow: WorkflowCall, call: Call) -> None:

@@ -20,7 +20,7 @@ import copy
 import inspect
 import math
 import operator
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -108,8 +108,15 @@ class Placeholder(Proxy):  # type: ignore[misc]
         if call.streams:
             workflow = current_workflow.get()
             if workflow is not None and workflow.engine is call.engine:
-                return call.engine.driver.stream(workflow, call)
+                return call.engine.driver.stream(call)
         return iter(_wrapped(self))
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        async def items() -> AsyncIterator[Any]:
+            for item in self:
+                yield item
+
+        return items() if _call(self).streams else aiter(_wrapped(self))
 
     def __await__(self) -> Generator[Any, None, Any]:
         return _wrapped(self)

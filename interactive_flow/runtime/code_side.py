@@ -188,13 +188,19 @@ class CodeSide(ABC):
 
         return Placeholder(self._combine(scope, "parallel_reduce", (spec.name, *elements), make))
 
-    def stream(self, workflow: WorkflowCall, call: StreamCall) -> Iterator[Any]:
+    def stream(self, call: StreamCall) -> Iterator[Any]:
         """The items of a generator task as placeholders, each as soon as it is there; a barrier for each.
+
+        Each step is taken on behalf of whoever takes it: an iterator may be handed on to another workflow.
 
         Raises:
             TaskError: the task failed; the items that it produced before come first.
         """
         for position in count():
+            workflow = current_workflow.get()
+            if workflow is None or workflow.engine is not self.engine:
+                yield from self.force(call)[position:]
+                return
             with self.lock:
                 self._check(workflow)
                 site = calling_site(workflow.spec.file)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from laboratory import Laboratory
 
-from interactive_flow import Retry, TaskError, heartbeat, last_heartbeat, task, wait
+from interactive_flow import Retry, TaskError, flow, heartbeat, last_heartbeat, task, wait
 
 
 def test_a_call_with_an_item_starts_while_the_others_are_still_being_made() -> None:
@@ -129,3 +129,33 @@ def test_streams_under_every_strategy(strategy: str) -> None:
 
     assert lab.run(lab.ready(code).options(strategy=strategy)) == 3
     assert lab.seconds == 3.5
+
+
+def test_an_iterator_can_be_handed_on_to_a_sub_workflow() -> None:
+    lab = Laboratory()
+
+    @task
+    def count(n: int) -> Iterator[int]:
+        for i in range(n):
+            lab.clock.sleep(1.0)
+            yield i
+
+    def code() -> Any:
+        items = iter(count(4))
+        first = next(items) + 0
+        return first, wait(flow(lambda: [x + 0 for x in items])())
+
+    assert lab.run(code) == (0, [1, 2, 3])
+
+
+def test_async_for() -> None:
+    lab = Laboratory()
+
+    @task
+    def count(n: int) -> Iterator[int]:
+        yield from range(n)
+
+    async def code() -> Any:
+        return [await item + 1 async for item in count(3)]
+
+    assert lab.run(code) == [1, 2, 3]
