@@ -125,7 +125,7 @@ class Workflow(Generic[P, R]):
 
     def start(self, /, *args: P.args, **kwargs: P.kwargs) -> Run:
         """Starts the workflow in a thread of its own and gives its `Run` at once."""
-        return self._new_run(args, kwargs).drive_in_background()
+        return self._new_run(args, kwargs).drive_in_background(sys._getframe(1))
 
     def sequential(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Runs the same code as ordinary Python: no engine, one call after the other, errors as exceptions."""

@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Generator, Sequence
 from importlib import import_module, metadata
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from interactive_flow.engine.spec import WorkflowSpec
@@ -93,6 +93,7 @@ class Run:
         self._observers: list[Observer] | None = None
         self._traceback: TracebackType | None = None
         self._begins = begins
+        self._asked_at: tuple[str, int, str | None] | None = None
 
     # -- driving (for `Workflow`) ---------------------------------------------------------------------------------
 
@@ -126,6 +127,7 @@ class Run:
             failure = self._runner.engine.error
             # Of a `TaskError` only its cause has a traceback that tells anything.
             self._traceback = None if failure is None or isinstance(failure, TaskError) else failure.__traceback__
+            self._warn_where_it_was_started()
             self._end()
             if watch is not None:
                 watch.finish()
@@ -138,8 +140,13 @@ class Run:
         for callback in callbacks:
             callback()
 
-    def drive_in_background(self) -> Run:
-        """Runs in a thread of its own; returns at once.  For `Workflow.start`."""
+    def drive_in_background(self, asked_at: FrameType) -> Run:
+        """Runs in a thread of its own; returns at once.  For `Workflow.start`.
+
+        Args:
+            asked_at: the frame that started it, for warnings.
+        """
+        self._asked_at = (asked_at.f_code.co_filename, asked_at.f_lineno, asked_at.f_globals.get("__name__"))
         self._register()
         self._observers = self._make_observers()
         context = contextvars.copy_context()
@@ -147,7 +154,6 @@ class Run:
         def drive() -> None:
             try:
                 self.drive()
-                self.warn_of_ignored_errors(stacklevel=2)
             except BaseException:
                 if self._crash is None:
                     raise
@@ -174,15 +180,27 @@ class Run:
 
     def warn_of_ignored_errors(self, stacklevel: int) -> None:
         """Gives an `IgnoredTaskErrorWarning` for each error that nobody looked at."""
-        if self.status == RunStatus.CANCELLED:
-            return
-        for error in self._runner.engine.ignored_errors():
-            warnings.warn(
-                f"{error}, and nobody looked at its result (run {self.id} of {self.name}); "
-                f"wait for it, return it, or see run.errors",
-                IgnoredTaskErrorWarning,
-                stacklevel=stacklevel + 1,
-            )
+        for text in self._ignored():
+            warnings.warn(text, IgnoredTaskErrorWarning, stacklevel=stacklevel + 1)
+
+    def _warn_where_it_was_started(self) -> None:
+        file, line, module = self._asked_at or ("", 0, None)
+        try:
+            for text in self._ignored() if file else ():
+                warnings.warn_explicit(text, IgnoredTaskErrorWarning, file, line, module)
+        except IgnoredTaskErrorWarning as error:  # warnings are errors here; this thread has nobody to raise it to
+            self._crash = error
+
+    def _ignored(self) -> list[str]:
+        """What is to be told of each error that nobody looked at."""
+        engine = self._runner.engine
+        if engine.status is RunStatus.CANCELLED:
+            return []
+        return [
+            f"{error}, and nobody looked at its result (run {self.id} of {self.name}); "
+            f"wait for it, return it, or see run.errors"
+            for error in engine.ignored_errors()
+        ]
 
     # -- the outcome ----------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -37,6 +38,28 @@ def test_an_error_that_nobody_looked_at_gives_one_warning_at_the_users_line() ->
         _run_here(workflow)
     assert [(w.filename, w.lineno) for w in caught] == [(__file__, line)]
     assert "bang#1 failed: Bang: unseen" in str(caught[0].message)
+
+
+def _start_here(workflow: Workflow[..., Any]) -> Any:
+    run = workflow.start()
+    result = run.result(20.0)
+    for thread in threading.enumerate():
+        if thread.name == f"iflow-run-{run.id}":
+            thread.join(20.0)
+    return result
+
+
+def test_of_a_started_run_it_is_at_the_line_that_started_it() -> None:
+    lab = Laboratory()
+
+    def code() -> Any:
+        lab.bang("unseen")
+        return lab.give(1, 1.0)
+
+    line = _start_here.__code__.co_firstlineno + 1
+    with pytest.warns(IgnoredTaskErrorWarning) as caught:
+        _start_here(lab.ready(code))
+    assert [(w.filename, w.lineno) for w in caught] == [(__file__, line)]
 
 
 def test_each_ignored_failure_has_its_own_warning() -> None:

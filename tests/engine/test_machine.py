@@ -7,16 +7,17 @@ clock, and after every step asserts what must hold of the graph.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, precondition, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
 from laboratory import Bang, check_stream
 
 from interactive_flow import Retry, TaskError, Timeout
-from interactive_flow.engine.calls import Call, Job, Scope, TaskCall, WorkflowCall
+from interactive_flow.engine.calls import Call, Job, Scope, StreamCall, TaskCall, WorkflowCall
 from interactive_flow.engine.combinators import Combinator, FinishOrder, First, ParallelReduce
 from interactive_flow.engine.containers import gather
 from interactive_flow.engine.durations import forget_durations
@@ -31,7 +32,7 @@ from interactive_flow.model.states import CallState, RunStatus
 
 WORKERS = 3
 
-NAMES = ["all at once", "delayed", "hurried", "limited", "plain", "retried", "timed"]
+NAMES = ["all at once", "delayed", "hurried", "limited", "plain", "retried", "stream", "timed"]
 SUB = WorkflowSpec("sub", len)
 
 REACHABLE = {state: set(after) for state, after in LEGAL.items()}
@@ -41,11 +42,17 @@ for _ in range(len(CallState)):
         _after |= {s for step in _after for s in LEGAL.get(step, ())}
 
 
+def items() -> Iterator[int]:
+    """What a stream is made of; never called."""
+    yield 1
+
+
 def fresh_specs() -> dict[str, TaskSpec]:
     """Tasks with policies of every kind, of which nothing is known yet: what is learnt decides who goes first."""
     forget_durations()
     return {
         "plain": TaskSpec("plain", len),
+        "stream": TaskSpec("stream", items, Retry(attempts=2)),
         "retried": TaskSpec("retried", len, Retry(attempts=3, delay=1.0)),
         "delayed": TaskSpec("delayed", len, Retry(delays=(2.0, 0.0))),
         "limited": TaskSpec("limited", len, limit=1),
@@ -88,6 +95,12 @@ class EngineMachine(RuleBasedStateMachine):
         self.known.setdefault(call, CallState.WAITING)
         self.deps[call] = deps
         return call
+
+    @initialize(target=calls, specs=st.lists(st.sampled_from(NAMES), min_size=2, max_size=4))
+    def the_code_begins(self, specs: list[str]) -> Any:
+        root = self.engine.runnable.popleft()
+        self.helm.append(root)
+        return multiple(*[self.note(self.engine.call(root, self.specs[s], (), {}, (), None)) for s in specs])
 
     @rule(target=calls, data=st.data(), spec=st.sampled_from(NAMES), deps=st.lists(calls, max_size=3))
     def calls_a_task(self, data: st.DataObject, spec: str, deps: list[Call]) -> Any:
@@ -149,6 +162,18 @@ class EngineMachine(RuleBasedStateMachine):
         if self.engine.block_on_all(workflow, tuple(waits_on), None):
             self.helm.remove(workflow)
 
+    @rule(data=st.data(), position=st.integers(0, 4))
+    def stands_at_an_item(self, data: st.DataObject, position: int) -> None:
+        workflow = self.code(data)
+        streams = [call for call in self.known if isinstance(call, StreamCall)]
+        if workflow is None or not streams:
+            return
+        call = data.draw(st.sampled_from(streams))
+        there = call.done or position < len(call.items)
+        assert self.engine.block_on_item(workflow, call, position, None) is not there
+        if not there:
+            self.helm.remove(workflow)
+
     @rule(data=st.data(), parts=st.lists(calls, max_size=3), fails=st.sampled_from([False, False, False, True]))
     def comes_to_its_end(self, data: st.DataObject, parts: list[Call], fails: bool) -> None:
         workflow = self.code(data)
@@ -177,8 +202,20 @@ class EngineMachine(RuleBasedStateMachine):
     def it_succeeds(self, job: Job) -> None:
         if job in self.engine.jobs:
             value = next(self.values)
+            if isinstance(job.call, StreamCall):
+                value = [*job.call.items[: job.produced], value]
             self.engine.succeeded(job, value, job.started, self.now, "w")
             assert job.call.outcome == value
+            if isinstance(job.call, StreamCall):
+                assert len(job.call.items) >= len(value)
+
+    @rule(job=jobs)
+    def it_produces_an_item(self, job: Job) -> None:
+        known = list(job.call.items) if isinstance(job.call, StreamCall) else []
+        self.engine.produced(job, next(self.values))
+        if isinstance(job.call, StreamCall):
+            assert job.call.items[: len(known)] == known, "an item that was used stays what it was"
+            assert len(job.call.items) <= len(known) + 1
 
     @rule(job=jobs, error=st.sampled_from([Bang("x"), SystemExit(1), KeyboardInterrupt()]))
     def it_fails(self, job: Job, error: BaseException) -> None:
@@ -259,6 +296,7 @@ class EngineMachine(RuleBasedStateMachine):
                 self.finals[call] = (call.state, call.outcome, call.order)
             self.holds_of(call)
         assert not self.engine._settled, "everybody was told"
+        self.code_can_go_on_or_waits_for_something()
         jobs = [c.job for c in self.known if isinstance(c, TaskCall) and c.job is not None]
         assert set(jobs) <= set(self.engine.jobs)
         assert not any(job.abandoned for job in self.engine.jobs)
@@ -269,6 +307,18 @@ class EngineMachine(RuleBasedStateMachine):
             assert all(call.done for call in self.known)
             assert not self.engine.jobs
             assert not self.engine.runnable
+
+    def code_can_go_on_or_waits_for_something(self) -> None:
+        for workflow in [self.engine.root, *self.known]:
+            if not isinstance(workflow, WorkflowCall) or workflow.state is not CallState.RUNNING:
+                continue
+            goes_on = workflow in self.helm or workflow in self.engine.runnable
+            waits = workflow.blocked_on is not None
+            assert goes_on + waits + workflow.returned == 1, workflow
+            if isinstance(workflow.blocked_on, Call):
+                assert not workflow.blocked_on.done
+            if workflow.returned:
+                assert workflow.missing > 0
 
     def holds_of(self, call: Call) -> None:
         assert call.done == call.state.final

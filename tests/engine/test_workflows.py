@@ -174,15 +174,15 @@ def test_sub_workflows_deeper_than_the_recursion_limit(how: str) -> None:
             return lab.add(down(n - 1), 1)
         return lab.bang() if how == "error" else [lab.give(0, 1.0), end()][0]
 
-    workflow = lab.ready(lambda: down(2000))
+    workflow = lab.ready(lambda: down(1100))
     run = lab.last = workflow._new_run((), {})
     assert run.drive().wait(0)
     if how == "result":
-        assert run.result() == 2000
+        assert run.result() == 1100
     else:
         with pytest.raises(TaskError if how == "error" else TaskCancelled):
             run.result()
-    assert max(call.id.count("/") for call in run.calls) == 2001
+    assert max(call.id.count("/") for call in run.calls) == 1101
 
 
 def test_the_same_workflow_under_other_names() -> None:

@@ -193,7 +193,8 @@ tell(code)
 """)
     expect_interrupted(told)
     assert told["begun"] == [0, 1, 2]
-    assert (told["calls"]["works#1"], told["calls"]["works#50"]) == ("succeeded", "cancelled")
+    assert told["calls"]["works#1"] == "succeeded"
+    assert "cancelled" in told["calls"].values()
 
 
 def test_with_code_that_swallows_exceptions() -> None:

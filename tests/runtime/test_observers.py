@@ -123,22 +123,21 @@ def test_the_last_batch_ends_with_the_end_even_if_told_before_the_run_is_put_awa
 @pytest.mark.parametrize("when", ["first", "later", "at the end", "always"])
 def test_one_that_raises_is_dropped_and_logged_and_the_run_goes_on(when: str, caplog: pytest.LogCaptureFixture) -> None:
     raised: list[int] = []
+    enough = threading.Event()
 
     def then(events: Sequence[Event]) -> None:
         last = any(isinstance(e, RunFinished) for e in events)
-        if (
-            when in ("first", "always")
-            or (when == "later" and len(observer.batches) > 2)
-            or (when == "at the end" and last)
-        ):
+        if len(observer.batches) > 3:
+            enough.set()
+        if when in ("first", "always") or (when == "later" and enough.is_set()) or (when == "at the end" and last):
+            enough.set()
             raised.append(1)
             raise RuntimeError("from an observer")
 
     observer = Observer(then=then)
-    enough = threading.Event()
-    later = task(lambda: enough.wait(0.02) or 1, name="later")
+    later = task(lambda: enough.wait(SOON), name="later")
     with watched_by(observer), caplog.at_level(logging.ERROR, "interactive_flow"):
-        assert flow(lambda: [step(1), later()]).run() == [1, 1]
+        assert flow(lambda: [step(1), later()]).run() == [1, True]
     assert len(raised) == 1
     (record,) = caplog.records
     assert "dropped" in record.message
