@@ -65,9 +65,9 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/.base
 	@touch $@
 
 $(VENV)/.lab: pyproject.toml | $(VENV)/.base
-	@$(PIP) install --editable ".[notebook,terminal,examples,processes]" --group lab
+	@$(PIP) install --editable ".[notebook,terminal,examples]" --group lab
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/.base
-	@$(PIP) install --editable ".[notebook,terminal,examples,processes]" --group dev
+	@$(PIP) install --editable ".[notebook,terminal,examples]" --group dev
 	@touch $@ $(VENV)/.demo $(VENV)/.lab

@@ -27,10 +27,13 @@ class Factory:
     Args:
         make: the function or class.
         frame: the frame in which it was defined; its local names are looked up too where it is a function's.
+
+    Attributes:
+        defined: what stands in the user's source: the factory, or the function of a flow.
     """
 
     def __init__(self, make: Callable[..., Any], frame: FrameType | None) -> None:
-        self.make = make
+        self.make = self.defined = make
         self.name = getattr(make, "__name__", type(make).__name__)
         signature = inspect.signature(make)
         self.parameters = {name: p for name, p in signature.parameters.items() if p.kind not in _VARIADIC}
@@ -112,14 +115,28 @@ class Factory:
         return False, None
 
     def _namespaces(self) -> list[Mapping[str, Any]]:
-        code = inspect.unwrap(self.make)
+        code = inspect.unwrap(self.defined)
         module = sys.modules.get(getattr(code, "__module__", None) or "")
         globals_ = getattr(code, "__globals__", None) or getattr(module, "__dict__", {})
         return [self._frame.f_locals, globals_] if self._frame is not None else [globals_]
 
     def is_task(self, name: str) -> bool:
         """Whether a name in the workflow's code stands for a task or a workflow."""
-        return name in self.parameters or any(hasattr(space.get(name), "spec") for space in self._namespaces())
+        return name in self.parameters or any(
+            hasattr(space.get(name), "spec") for space in [*self._namespaces(), self._around()]
+        )
+
+    def _around(self) -> dict[str, Any]:
+        """What the code uses of the function in which it is defined."""
+        cells = getattr(self.defined, "__closure__", None) or ()
+        names = self.defined.__code__.co_freevars if cells else ()
+        found = {}
+        for name, cell in zip(names, cells, strict=True):
+            try:
+                found[name] = cell.cell_contents
+            except ValueError:  # it has no value yet
+                continue
+        return found
 
     def _missing_text(self, missing: list[str]) -> str:
         names = ", ".join(missing)

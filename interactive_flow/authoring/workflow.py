@@ -262,6 +262,7 @@ def _make(make: Any, wrapped: Any, bare: Any, name: str | None, frame: Any, what
     if not callable(wrapped):
         raise TypeError(f"{what}({wrapped!r}): a {what} is made of a function")
     factory = Factory(make, frame)
+    factory.defined = wrapped
     factory.name = name or getattr(wrapped, "__name__", type(wrapped).__name__)
     return Workflow(factory, wrapped, bare)
 

@@ -80,7 +80,12 @@ def same(one: Any, other: Any) -> bool:
     Placeholders are equal if they stand for the same call, functions if they have the same code.  Objects that do not
     say what makes them equal are trusted if they are of one type.
     """
-    if one is other:
+    return _same(one, other, set())
+
+
+def _same(one: Any, other: Any, compared: set[tuple[int, int]]) -> bool:
+    """As `same`; pairs in `compared` are equal, or have been found different already and settled the matter."""
+    if one is other or (id(one), id(other)) in compared:
         return True
     kind = type(one)
     if kind is not type(other):
@@ -88,9 +93,11 @@ def same(one: Any, other: Any) -> bool:
     if kind is Placeholder:
         return call_of(one) is call_of(other)
     if kind in (list, tuple):
-        return len(one) == len(other) and all(map(same, one, other))
+        compared.add((id(one), id(other)))
+        return len(one) == len(other) and all(_same(x, y, compared) for x, y in zip(one, other, strict=True))
     if kind is dict:
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+        compared.add((id(one), id(other)))
+        return one.keys() == other.keys() and all(_same(one[key], other[key], compared) for key in one)
     if kind is FunctionType:
         return bool(one.__code__ == other.__code__)
     if kind.__eq__ is object.__eq__:  # type: ignore[comparison-overlap]

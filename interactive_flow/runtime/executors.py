@@ -13,7 +13,6 @@ import contextvars
 import os
 import threading
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from queue import SimpleQueue
 from typing import Any, Protocol
 
@@ -193,53 +192,40 @@ class InlineExecutor:
         self._queue.clear()
 
 
-_NAMED: dict[str, Callable[[int | None], Executor] | str] = {
-    "threads": ThreadExecutor,
-    "inline": InlineExecutor,
-    "processes": "interactive_flow.executors.processes:ProcessExecutor",
-    "async": "interactive_flow.executors.async_loop:AsyncExecutor",
-}
-"""Executors by name: who makes one, or where to import that from once it is asked for."""
-
-_ADAPTERS = {"concurrent.futures._base.Executor": "interactive_flow.executors.futures:FuturesExecutor"}
-"""By the class of what is given: what makes an executor of it, imported likewise."""
+_NAMED: dict[str, Callable[[int | None], Executor]] = {"threads": ThreadExecutor, "inline": InlineExecutor}
 
 
 def make_executor(given: Any, max_workers: int | None) -> Executor:
     """An executor for one run, from what ``executor=`` accepts.
 
     Args:
-        given: a name, None for threads, a `concurrent.futures.Executor`, or an object with the `Executor` protocol;
-            where that has a method ``fresh``, it is what gives the executor.
+        given: a name, None for threads, or an object with the `Executor` protocol.
         max_workers: how many jobs run at once; not asked of an object, which has its own number.
 
     Raises:
         ValueError: no executor has this name.
         TypeError: the object is not an executor.
-        ImportError: what the executor needs is missing; the message says how to get it.
     """
     if given is None:
         return ThreadExecutor(max_workers)
     if isinstance(given, str):
         if given not in _NAMED:
             raise ValueError(f"executor={given!r}: there are {', '.join(map(repr, _NAMED))}")
-        return _found(_NAMED[given])(max_workers)  # type: ignore[no-any-return]
-    for kind in type(given).__mro__:
-        adapter = _ADAPTERS.get(f"{kind.__module__}.{kind.__qualname__}")
-        if adapter is not None:
-            return _found(adapter)(given, max_workers)  # type: ignore[no-any-return]
+        return _NAMED[given](max_workers)
     missing = [name for name in ("capacity", "open", "submit", "cancel", "close") if not hasattr(given, name)]
     if missing:
         raise TypeError(f"executor={given!r} is not an executor: it has no {', '.join(missing)}")
-    return given.fresh() if hasattr(given, "fresh") else given  # type: ignore[no-any-return]
+    return given  # type: ignore[no-any-return]
 
 
-def _found(maker: Any) -> Any:
-    if not isinstance(maker, str):
-        return maker
-    module, _, name = maker.partition(":")
-    return getattr(import_module(module), name)
-
-
-__all__ = ["DEFAULT_WORKERS", "SYSTEM_CLOCK", "Executor", "Failure", "InlineExecutor", "Port", "ThreadExecutor"]
-__all__ += ["make_executor"]
+__all__ = [
+    "DEFAULT_WORKERS",
+    "SYSTEM_CLOCK",
+    "Executor",
+    "Failure",
+    "InlineExecutor",
+    "Port",
+    "Report",
+    "ThreadExecutor",
+    "make_executor",
+]

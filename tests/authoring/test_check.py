@@ -80,3 +80,15 @@ def test_code_that_is_fine_warns_of_nothing() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert fine.options(display="none").run() == 2
+
+
+def test_in_a_flow_tasks_are_known_by_their_names() -> None:
+    load = task(lambda n: n, name="load")
+
+    @flow
+    def odd() -> Any:
+        x = load(1)
+        return x is None
+
+    with pytest.warns(WorkflowCodeWarning, match="'x' is the result"):
+        odd.options(display="none").run()

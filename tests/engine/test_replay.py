@@ -119,6 +119,11 @@ def test_which_arguments_count_as_the_same() -> None:
     def f() -> int:
         return 1
 
+    deep: list[Any] = []
+    again: list[Any] = []
+    for _ in range(100):
+        deep, again = [deep, deep], [again, again]
+    assert same(deep, again)
     assert same([1, {"a": (2, f)}], [1, {"a": (2, f)}])
     assert same(Silent(), Silent())
     assert same(Loud(), Loud())

@@ -14,9 +14,9 @@ from interactive_flow import flow, task
 from interactive_flow.model.brief import brief, brief_call, brief_error
 
 values = st.recursive(
-    st.one_of(st.text(), st.integers(), st.binary(), st.none(), st.floats()),
+    st.one_of(st.text(max_size=200), st.integers(), st.binary(max_size=200), st.none(), st.floats()),
     lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner), st.tuples(inner, inner)),
-    max_leaves=30,
+    max_leaves=12,
 )
 
 
