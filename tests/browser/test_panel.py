@@ -7,6 +7,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+import interactive_flow.notebook
+
 TUTORIAL = Path(__file__).resolve().parents[2] / "notebooks" / "01_video_workflow.ipynb"
 
 TASKS = """\
@@ -321,6 +323,32 @@ def test_a_failed_run_says_why(open_notebook, theme, screenshots):
     output.locator("[data-node][data-state=failed]").first.click()
     assert "OSError: no such <frame>" in output.locator(".iflow-pane").inner_text()
     page.screenshot(path=screenshots / "failed_dark.png")
+
+
+def test_a_twin_keeps_the_last_states_whatever_the_model_still_says(open_notebook):
+    """The twin comes before the news that the run has ended, so a model may speak of states that are over."""
+    page = open_notebook("twin.ipynb", "1").page
+    source = (Path(interactive_flow.notebook.__file__).parent / "static" / "panel.js").read_text(encoding="utf-8")
+    found = page.evaluate(
+        """async (source) => {
+            const twin = document.createElement("div");
+            twin.dataset.iflowRun = "r1";
+            twin.innerHTML = `<div class="iflow-graph-box"><svg viewBox="0 0 10 10" width="10" height="10">
+                <g data-node="n1" data-state="failed"></g></svg></div>`;
+            document.body.append(twin);
+            const told = { run: "r1", states: { n1: { state: "running" } }, details: {}, spoken: "", svg: "" };
+            const model = { get: (name) => told[name], on() {}, off() {} };
+            const module = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+            const forget = module.default.initialize({ model });
+            const mounted = twin.querySelector(".iflow-graph-box").classList.contains("iflow-mounted");
+            const found = [mounted, twin.querySelector("[data-node]").dataset.state];
+            forget();
+            twin.remove();
+            return found;
+        }""",
+        source,
+    )
+    assert found == [True, "failed"]
 
 
 def test_without_a_widget_the_panel_is_live_all_the_same(open_notebook):

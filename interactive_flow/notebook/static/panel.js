@@ -35,7 +35,7 @@ function render({ model, el }) {
   root.append(top, graph, below);
   el.append(root);
 
-  const unmount = mountGraph(graph, model);
+  const unmount = mountGraph(graph, model, true);
   const stop = listen(model, {
     top: (html) => html && morph(top, html),
     below: (html) => html && morph(below, html),
@@ -58,7 +58,7 @@ function initialize({ model }) {
     for (const twin of twins) {
       const graph = twin.querySelector(".iflow-graph-box");
       const free = graph && !graph.classList.contains("iflow-mounted");
-      if (free) mounted.set(graph, mountGraph(graph, model));
+      if (free) mounted.set(graph, mountGraph(graph, model, false));
     }
   });
   // Outside of all outputs, as the one that shows the run is replaced when there is most to say.
@@ -102,13 +102,12 @@ function watchTwins(run, found) {
 
 // -- the graph ---------------------------------------------------------------------------------------------------------
 
-function mountGraph(graph, model) {
-  const view = new GraphView(graph, model);
-  const stop = listen(model, {
-    svg: (svg) => view.draw(svg),
-    states: (states) => view.restyle(states),
-    details: () => view.tell(),
-  });
+// A twin shows the run as it ended.  It may be there before the model has heard of the end, so what the model says of
+// states is for live graphs only.
+function mountGraph(graph, model, live) {
+  const view = new GraphView(graph, model, live);
+  const changes = { svg: (svg) => view.draw(svg), states: (states) => view.restyle(states) };
+  const stop = listen(model, { ...(live ? changes : {}), details: () => view.tell() });
   return () => {
     stop();
     view.close();
@@ -117,7 +116,8 @@ function mountGraph(graph, model) {
 
 // The drawing in a window that zooms and pans, and the pane that tells about the node clicked.
 class GraphView {
-  constructor(graph, model) {
+  constructor(graph, model, live) {
+    this.live = live;
     this.graph = graph;
     this.model = model;
     this.scale = 1;
@@ -181,7 +181,7 @@ class GraphView {
       node.setAttribute("role", "button");
     }
     this.nodes()[0]?.setAttribute("tabindex", "0");
-    this.restyle(this.model.get("states"));
+    if (this.live) this.restyle(this.model.get("states"));
     this.mark();
     if (this.moved) this.place();
     else this.fit();
