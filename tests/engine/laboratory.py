@@ -121,6 +121,15 @@ class Laboratory:
         return finished
 
 
+def error_of(function: Callable[[], Any]) -> BaseException:
+    """What `function` raises."""
+    try:
+        function()
+    except BaseException as error:
+        return error
+    raise AssertionError("nothing was raised")
+
+
 def names(record: RunRecord, kind: CallKind = CallKind.TASK) -> list[str]:
     """The names of the calls of one kind, in the order in which they were made."""
     return [call.name for call in record.calls if call.kind is kind]

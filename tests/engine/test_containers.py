@@ -12,7 +12,7 @@ import attrs
 import pytest
 from laboratory import Bang, Laboratory
 
-from interactive_flow import TaskError, wait
+from interactive_flow import TaskError, task, wait
 from interactive_flow.engine.placeholder import is_placeholder
 
 
@@ -151,7 +151,7 @@ def described(value: Any) -> Any:
 def test_a_task_gets_the_values(make: Callable[[Any], Any]) -> None:
     lab = Laboratory()
     got: list[Any] = []
-    lab.run(lambda: lab.give.__class__(got.append, lab.give.spec.__class__("take", got.append))(make(lab.give(7, 1.0))))
+    lab.run(lambda: task(got.append, name="take")(make(lab.give(7, 1.0))))
     assert [described(x) for x in got] == [described(make(7))]
     assert lab.call("take#1").depends_on == ("give#1",)
     assert lab.call("take#1").started_at == 1.0
@@ -184,7 +184,7 @@ def test_an_error_inside_a_container_is_the_calls_result(make: Callable[[Any], A
 def test_what_has_no_placeholder_in_it_arrives_as_it_is(name: str) -> None:
     given_, got = CONTAINERS[name](7), []
     lab = Laboratory()
-    take = lab.give.__class__(got.append, lab.give.spec.__class__("take", got.append))
+    take = task(got.append, name="take")
     lab.run(lambda: take(given_))
     assert described(got[0]) == described(given_)
     if "dataclass" in name or "attrs" in name:

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import itertools
 import traceback
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from laboratory import Bang, Laboratory
+from laboratory import Bang, Laboratory, error_of
 
 from interactive_flow import TaskError, flow, task, wait
-
-
-def error_of(function: Callable[[], Any]) -> BaseException:
-    """What `function` raises."""
-    try:
-        function()
-    except BaseException as error:
-        return error
-    pytest.fail("nothing was raised")
 
 
 def functions_in(error: BaseException) -> list[str]:

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from laboratory import Bang, Laboratory
+from laboratory import Bang, Laboratory, error_of
 
 from interactive_flow import IgnoredTaskErrorWarning, Workflow, first, flow, wait
-
-
-def error_of(function: Callable[[], Any]) -> BaseException:
-    """What `function` raises."""
-    try:
-        function()
-    except BaseException as error:
-        return error
-    pytest.fail("nothing was raised")
 
 
 def test_an_error_that_nobody_looked_at_gives_one_warning_at_the_users_line() -> None:

@@ -256,14 +256,14 @@ tell(code)
 
 def test_while_it_waits_for_another_run() -> None:
     told = told_by("""
-box = []
+box, ready, there = [], threading.Event(), threading.Event()
 @flow
 def other():
     box.append(hangs())
+    ready.set()
     return box[0]
 background = other.start()
-here.wait(20)
-there = threading.Event()
+ready.wait(20)
 
 @flow
 def code():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import random
 import sys
 import threading
 import weakref
@@ -111,6 +112,47 @@ def test_cancelled_at_any_moment() -> None:
         assert run.wait(SOON)
         assert run.status in ("cancelled", "succeeded")
         check_stream(run.events(), 4)
+
+
+@pytest.mark.usefixtures("restless")
+@pytest.mark.parametrize("seed", range(40))
+def test_tasks_of_every_kind_at_once(seed: int) -> None:
+    """Lanes, limits, retries, timeouts and streams mixed by chance; some runs are cancelled on the way."""
+    chance = random.Random(seed)
+    kinds = [
+        task(lambda x: x + 1, name="plain"),
+        task(lambda x: x + 1, name="limited", limit=chance.choice([1, 2])),
+        task(lambda x: x + 1, name="inline", executor="inline"),
+        task(lambda x: x + 1, name="lane", executor="threads", retry=3),
+        task(lambda x: x + 1, name="timed", timeout=SOON),
+    ]
+
+    @task
+    def stream(n: int) -> Iterator[int]:
+        yield from range(n)
+
+    @flow
+    def steps(x: Any, n: int) -> Any:
+        for _ in range(n):
+            x = chance.choice(kinds)(x)
+            if chance.random() < 0.3:
+                x = x + 0
+        return x
+
+    lengths = [chance.randint(0, 6) for _ in range(chance.randint(1, 8))]
+
+    def code() -> Any:
+        ends = [steps(0, n) for n in lengths]
+        more = [chance.choice(kinds)(x) for x in ends]
+        return parallel_reduce(add, ends + more), sorted(x + 0 for x in finish_order(more)), [*map(add, stream(4))]
+
+    run = flow(code).options(max_workers=chance.randint(1, 6)).start()
+    if chance.random() < 0.3:
+        run.cancel()
+    assert run.wait(SOON)
+    check_stream(run.events())
+    if run.status != "cancelled":
+        assert run.result() == (2 * sum(lengths) + len(lengths), sorted(n + 1 for n in lengths), [0, 1, 2, 3])
 
 
 def test_code_that_was_given_up_while_it_computed_cannot_loop_on() -> None:

@@ -187,11 +187,11 @@ def test_runs_that_wait_for_each_other_both_ways() -> None:
             boxes[me].append(add(me, 10))
             filled[me].set()
             assert filled[1 - me].wait(SOON)
-            return [add(boxes[1 - me][0], n) for n in range(5)] + [boxes[1 - me][0] + 0]
+            return [add(boxes[1 - me][0], n) for n in range(5)] + [boxes[1 - me][0] + 0, boxes[me][0]]
 
         runs = [flow(code).start(me) for me in (0, 1)]
-        assert runs[0].result(SOON) == [11, 12, 13, 14, 15, 11]
-        assert runs[1].result(SOON) == [10, 11, 12, 13, 14, 10]
+        assert runs[0].result(SOON) == [11, 12, 13, 14, 15, 11, 10]
+        assert runs[1].result(SOON) == [10, 11, 12, 13, 14, 10, 11]
 
 
 def test_in_ordinary_code_using_one_blocks_until_it_is_there(pending: Other) -> None:
