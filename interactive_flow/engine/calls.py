@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from interactive_flow.model.states import CallKind, CallState
 
+_WAITING, _RUNNING, _SUCCEEDED = CallState.WAITING, CallState.RUNNING, CallState.SUCCEEDED
+# Looked up once: an enum's member costs a tenth of a microsecond each time, before Python 3.12.
+
 if TYPE_CHECKING:
     from interactive_flow.engine.engine import Engine
     from interactive_flow.engine.fibers import Fiber
@@ -36,7 +39,8 @@ class Call:
         order: the sequence number of the event that finished it; tells which of two finished first.
     """
 
-    kind: ClassVar[CallKind]
+    kind: ClassVar[str]
+    """The value of a `CallKind`."""
     streams: ClassVar[bool] = False
     """True where workflow code can take items from it one by one."""
 
@@ -66,21 +70,21 @@ class Call:
         self.depends = depends
         self.done = False
         self.missing = 0
-        self.state = CallState.WAITING
+        self.state = _WAITING
         self.dependents: list[Call] | None = None
         self.outcome: Any = None
         self.order = -1
 
     def __call__(self) -> Any:
         """The value, for the placeholder: waits for it as the place of the use demands, raises the call's error."""
-        if self.state is CallState.SUCCEEDED:
+        if self.state is _SUCCEEDED:
             return self.outcome
         return self.engine.driver.force(self)
 
     @property
     def failed(self) -> bool:
         """True where it finished without a value."""
-        return self.done and self.state is not CallState.SUCCEEDED
+        return self.done and self.state is not _SUCCEEDED
 
     @property
     def id(self) -> str:
@@ -145,7 +149,7 @@ class Job:
         abandoned: True once nobody wants its result any more: it timed out or was cancelled.
         output: what it printed and nobody has fetched yet, as (stream, text).
         printed, left_out: characters that it has printed in all, and those that nobody was told of and nobody will be.
-        started: when it was handed out.
+        started: when it began; negative while it waits for a worker in an executor's queue.
         beat_at: when it last gave a sign of life.
         lane: for the driver's own use.
         said: progress and message of its last heartbeat; `said_before`, that of the attempt before it.
@@ -157,12 +161,12 @@ class Job:
         "said", "said_before", "started",
     )  # fmt: skip
 
-    def __init__(self, call: TaskCall, attempt: int, started: float) -> None:
+    def __init__(self, call: TaskCall, attempt: int) -> None:
         self.call = call
         self.attempt = attempt
         self.abandoned = False
         self.output: deque[tuple[str, str]] | None = None
-        self.started = self.beat_at = started
+        self.started = self.beat_at = -1.0
         self.lane: Any = None
         self.said: tuple[float | None, str | None] | None = None
         self.said_before: tuple[float | None, str | None] | None = None
@@ -179,12 +183,36 @@ class TaskCall(Call):
         rank: seconds that the longest path from here to the end is known to take; the higher the sooner it begins.
     """
 
-    kind = CallKind.TASK
+    kind = CallKind.TASK.value
 
     __slots__ = ("attempt", "job", "rank")
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
+    def __init__(
+        self,
+        engine: Engine,
+        index: int,
+        spec: TaskSpec,
+        number: int,
+        scope: Scope,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        depends: bool,
+    ) -> None:
+        # Written out, not inherited: there is nothing that a run makes more of.
+        self.engine = engine
+        self.index = index
+        self.spec = spec
+        self.number = number
+        self.scope = scope
+        self.args = args
+        self.kwargs = kwargs
+        self.depends = depends
+        self.done = False
+        self.missing = 0
+        self.state = _WAITING
+        self.dependents = None
+        self.outcome = None
+        self.order = -1
         self.attempt = 0
         self.job: Job | None = None
         self.rank = 0.0
@@ -237,7 +265,7 @@ class Barrier:
 
     def __init__(self, engine: Engine, workflow: WorkflowCall, missing: int) -> None:
         self.engine, self.workflow, self.missing = engine, workflow, missing
-        self.state = CallState.RUNNING
+        self.state = _RUNNING
 
     def arrived(self, done: Call) -> None:
         """One of the calls has finished."""
@@ -247,9 +275,9 @@ class Barrier:
 
     def open(self) -> None:
         """The code may go on."""
-        if self.state is CallState.RUNNING:
-            self.state = CallState.SUCCEEDED
-            if self.workflow.state is CallState.RUNNING:
+        if self.state is _RUNNING:
+            self.state = _SUCCEEDED
+            if self.workflow.state is _RUNNING:
                 self.engine.workflow_heard(self.workflow, self)
 
 
@@ -264,7 +292,7 @@ class WorkflowCall(Scope):
         restarts: True where that are the arguments with which it begins again.
     """
 
-    kind = CallKind.WORKFLOW
+    kind = CallKind.WORKFLOW.value
 
     __slots__ = ("blocked_on", "fiber", "replay", "restarts", "returned", "value")
 

@@ -14,7 +14,7 @@ from interactive_flow.engine.calls import Call, Scope, StreamCall
 from interactive_flow.engine.containers import gather
 from interactive_flow.engine.placeholder import Placeholder
 from interactive_flow.engine.spec import CombinatorSpec, TaskSpec, WorkflowSpec
-from interactive_flow.model.events import Site
+from interactive_flow.model.log import PlainSite
 from interactive_flow.model.states import CallKind, CallState
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ PARALLEL_REDUCE = CombinatorSpec("parallel_reduce")
 class Combinator(Scope):
     """A node that is told of each result as it arrives."""
 
-    kind = CallKind.COMBINATOR
+    kind = CallKind.COMBINATOR.value
 
     __slots__ = ()
 
@@ -64,7 +64,7 @@ class First(Combinator):
     __slots__ = ()
 
     @classmethod
-    def make(cls, engine: Engine, scope: Scope, deps: tuple[Call, ...], site: Site | None) -> First:
+    def make(cls, engine: Engine, scope: Scope, deps: tuple[Call, ...], site: PlainSite | None) -> First:
         """The node for ``first(*deps)``; at least one."""
         node = cls(engine, scope, FIRST, tuple(map(Placeholder, deps)))
         engine.combine(node, deps, site)
@@ -100,7 +100,7 @@ class FinishOrder(Combinator):
     total: int
 
     @classmethod
-    def make(cls, engine: Engine, scope: Scope, deps: tuple[Call, ...], site: Site | None) -> FinishOrder:
+    def make(cls, engine: Engine, scope: Scope, deps: tuple[Call, ...], site: PlainSite | None) -> FinishOrder:
         """The node for ``finish_order(deps)``."""
         node = cls(engine, scope, FINISH_ORDER, tuple(map(Placeholder, deps)))
         node.finished, node.items, node.total = [], [], len(deps)
@@ -116,7 +116,7 @@ class FinishOrder(Combinator):
         if len(self.finished) == self.total:
             self.engine.succeed(self, None)
 
-    def next_item(self, site: Site | None) -> Item:
+    def next_item(self, site: PlainSite | None) -> Item:
         """The node for the next item; there must be one left."""
         item = Item(self.engine, self, FINISH_ORDER_ITEM, (Placeholder(self),))
         self.engine.combine(item, (self,), site)
@@ -132,7 +132,7 @@ class Once(Combinator):
     __slots__ = ()
 
     @classmethod
-    def make(cls, engine: Engine, scope: Scope, name: str, value: Any, site: Site | None) -> Once:
+    def make(cls, engine: Engine, scope: Scope, name: str, value: Any, site: PlainSite | None) -> Once:
         """The node that has `value`."""
         node = cls(engine, scope, CombinatorSpec(name), ())
         engine.combine(node, (), site)
@@ -146,7 +146,7 @@ class StreamItem(Combinator):
     __slots__ = ()
 
     @classmethod
-    def make(cls, engine: Engine, scope: Scope, source: StreamCall, position: int, site: Site | None) -> StreamItem:
+    def make(cls, engine: Engine, scope: Scope, source: StreamCall, position: int, site: PlainSite | None) -> StreamItem:
         """The node for the item at `position`, which `source` has produced."""
         spec = CombinatorSpec(f"{source.spec.name}-item")
         node = cls(engine, scope, spec, (Placeholder(source), position))
@@ -177,7 +177,7 @@ class ParallelReduce(Combinator):
         function: TaskSpec | WorkflowSpec,
         plain: list[Any],
         deps: tuple[Call, ...],
-        site: Site | None,
+        site: PlainSite | None,
     ) -> ParallelReduce:
         """The node for at least two elements, each plain or a call."""
         node = cls(engine, scope, PARALLEL_REDUCE, (*plain, *map(Placeholder, deps)))

@@ -5,7 +5,7 @@ copied on the way, so that code which goes on filling a list after it passed the
 gets; other objects are passed by reference.  Looked into are lists, tuples, named tuples, sets, dicts (and subclasses
 of these), dataclass and attrs instances; anything else is opaque.
 
-`fill` builds the same structure with values.  Both keep the very object where there is nothing to replace in it, and
+`fill` builds the same structure with values, `refer` with what stands for the calls in events.  All keep the very object where there is nothing to replace in it, and
 an object that is in the structure twice is one object in the result too.
 """
 
@@ -21,6 +21,7 @@ from weakref import WeakKeyDictionary
 
 from interactive_flow.engine.calls import Call
 from interactive_flow.engine.placeholder import Placeholder, call_of
+from interactive_flow.model.events import Reference
 
 _OPAQUE: frozenset[type] = frozenset(
     {int, float, str, bytes, bool, type(None), complex, bytearray, range, slice, type, type(Ellipsis), type(len)}
@@ -78,6 +79,31 @@ def fill_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple
         else:
             return fill(args), fill(kwargs)
     return tuple(values), fill(kwargs) if kwargs else kwargs
+
+
+def refer(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any], int]:
+    """The arguments of a call with what stands for a call in place of its placeholder, for the event log.
+
+    That is a `Reference`; but where no argument is a container, the call's index, and bits that tell which they are.
+    """
+    values: list[Any] = []
+    references, bit = 0, 1
+    for value in args:
+        kind = type(value)
+        if kind is Placeholder:
+            values.append(call_of(value).index)
+            references |= bit
+        elif kind in _OPAQUE:
+            values.append(value)
+        else:
+            walk = _Walk(_reference)
+            return walk.map(args), walk.map(kwargs), 0
+        bit <<= 1
+    return tuple(values), _Walk(_reference).map(kwargs) if kwargs else kwargs, references
+
+
+def _reference(placeholder: Placeholder) -> Reference:
+    return Reference(call_of(placeholder).index)
 
 
 def replace_calls(value: Any, values: dict[Call, Any]) -> Any:

@@ -9,6 +9,7 @@ Durations are kept for the life of the process, by the task's name and where its
 
 from __future__ import annotations
 
+import gc
 from array import array
 from collections.abc import Callable
 from typing import Any
@@ -19,8 +20,11 @@ TINY = 25e-6
 Measured with a `queue.SimpleQueue` each way between two threads of CPython 3.11: 14 to 30 µs.
 """
 
-LONG = 1e-3
-"""Seconds: a task that takes as long as this once is not called tiny again before some hundred calls have shown it."""
+LONG = 20e-3
+"""Seconds: a task that takes as long as this once is not called tiny again before some hundred calls have shown it.
+
+The machine's other work may well keep a thread waiting for some milliseconds, and that says nothing about the task.
+"""
 
 _TRUSTED, _MOST = 16, 32
 
@@ -33,15 +37,18 @@ class Durations:
 
     Attributes:
         count: how many calls were measured.
+        tiny: True where its calls have proved to be over sooner than another thread could take them on.
         mean: seconds, with the later calls weighing more (each a tenth); 0 before the first.
     """
 
-    __slots__ = ("_by_number", "_score", "count", "mean")
+    __slots__ = ("_by_number", "_collections", "_score", "count", "mean", "tiny")
 
     def __init__(self) -> None:
         self.count = 0
         self.mean = 0.0
+        self.tiny = False
         self._score = 0
+        self._collections = 0
         self._by_number = array("f")
 
     def learn(self, seconds: float, number: int) -> None:
@@ -70,15 +77,16 @@ class Durations:
         if seconds < TINY:
             if self._score < _MOST:
                 self._score += 1
-        elif seconds < LONG:
-            self._score -= 8
-        else:
-            self._score = -8 * _MOST
+                self.tiny = self._score >= _TRUSTED
+            return
+        blamed = 8 if seconds < LONG or self._collected() else 9 * _MOST
+        self._score = max(self._score - blamed, -8 * _MOST)
+        self.tiny = self._score >= _TRUSTED
 
-    @property
-    def tiny(self) -> bool:
-        """True where its calls have proved to be over sooner than another thread could take them on."""
-        return self._score >= _TRUSTED
+    def _collected(self) -> bool:
+        """True where the garbage collector has gone through everything since it was asked last, and may be to blame."""
+        before, self._collections = self._collections, gc.get_stats()[-1]["collections"]
+        return self._collections != before
 
 
 _known: dict[tuple[str, str, str], Durations] = {}

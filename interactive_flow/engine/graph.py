@@ -20,7 +20,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from interactive_flow.engine.calls import Call, Scope, WorkflowCall
+from interactive_flow.engine.calls import Call, Scope, TaskCall, WorkflowCall
+from interactive_flow.engine.containers import refer
 from interactive_flow.model.errors import IllegalTransition, TaskCancelled, TaskError, TaskTimeout
 from interactive_flow.model.events import (
     CallCancelled,
@@ -28,9 +29,8 @@ from interactive_flow.model.events import (
     CallReady,
     CallScheduled,
     CallSucceeded,
-    Site,
 )
-from interactive_flow.model.log import EventLog, code_of
+from interactive_flow.model.log import EventLog, PlainSite, code_of
 from interactive_flow.model.states import CallState
 
 WAITING, READY, RUNNING = CallState.WAITING, CallState.READY, CallState.RUNNING
@@ -48,6 +48,7 @@ NOT_NEEDED = "not needed"
 
 _SCHEDULED, _READY = code_of(CallScheduled), code_of(CallReady)
 _NO_KWARGS: dict[str, Any] = {}
+_NOTHING: tuple[int, ...] = ()
 
 
 class Driver(Protocol):
@@ -111,7 +112,11 @@ class Graph:
         events: everything that happened, in order; only ever appended to.
         failures: every error that a call of its own made, and whose it is.
         discarded: the fibers of workflows that were given up, to be closed by the driver.
+        root: the run's own workflow.
+        live: the sub-workflows that have begun and are not over.
     """
+
+    root: WorkflowCall
 
     def __init__(self, clock: Callable[[], float], driver: Driver) -> None:
         self.clock = clock
@@ -120,6 +125,7 @@ class Graph:
         self._log = self.events.add_raw
         self.failures: dict[TaskError, Call] = {}
         self.discarded: list[Any] = []
+        self.live: set[Call] = set()
         self._next_index = 1
         self._settled: deque[Call] = deque()
 
@@ -129,20 +135,24 @@ class Graph:
         """The index for the next node."""
         return self._next_index
 
-    def add(self, call: Call, deps: tuple[Call, ...], site: Site | None) -> None:
+    def add(self, call: Call, deps: tuple[Call, ...], site: PlainSite | None) -> None:
         """A node enters the graph."""
         self._next_index += 1
         scope = call.scope
         assert scope is not None
         scope.open[call] = None
+        args, kwargs, indexes, references = call.args, call.kwargs, _NOTHING, 0
+        if deps:
+            args, kwargs, references = refer(args, kwargs)
+            indexes = tuple([dep.index for dep in deps])
         self._log(
             (
                 _SCHEDULED, self.clock(), call.index, call.spec.name, call.number, call.kind, scope.index,
-                tuple([dep.index for dep in deps]) if deps else (), site, call.args, call.kwargs or None,
+                indexes, site, args, kwargs or None, references,
             )
         )  # fmt: skip
 
-    def combine(self, node: Scope, deps: tuple[Call, ...], site: Site | None) -> None:
+    def combine(self, node: Scope, deps: tuple[Call, ...], site: PlainSite | None) -> None:
         """Workflow code made a combinator over `deps`."""
         self.add(node, tuple(dict.fromkeys(deps)), site)
         node.state = RUNNING
@@ -224,6 +234,7 @@ class Graph:
         cancelled: list[Call] = []
         while closing:
             scope = closing.pop()
+            self.live.discard(scope)
             if isinstance(scope, WorkflowCall) and scope.fiber is not None:
                 self.discarded.append(scope.fiber)
                 scope.fiber = None
@@ -242,18 +253,20 @@ class Graph:
         First of all it stands in its state, so that what it made and is now given up cannot tell it anything any more.
         """
         self.mark(call, state, outcome)
-        if isinstance(call, Scope):
+        if not isinstance(call, TaskCall):
+            assert isinstance(call, Scope)
             self.close(call)  # before anybody is told: that may be the end of the run
-        self._tell_dependents(call)
+        if call.dependents:
+            self._tell_dependents(call)
 
     def mark(self, call: Call, state: CallState, outcome: Any) -> None:
         """A call takes its final state."""
-        if state not in LEGAL.get(call.state, ()):
+        if call.state not in LEGAL or state not in LEGAL[call.state]:
             raise self.illegal(call, state)
         call.state = state
         call.done = True
         call.outcome = outcome
-        call.order = len(self.events)
+        call.order = self.events.length()
         call.args, call.kwargs = (), _NO_KWARGS
         if call.scope is not None:
             call.scope.open.pop(call, None)

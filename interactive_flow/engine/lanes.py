@@ -19,6 +19,10 @@ from interactive_flow.engine.spec import TaskSpec
 from interactive_flow.model.states import CallState
 
 
+_READY = CallState.READY
+_FEW = 64
+
+
 class Lane:
     """What waits for one executor.
 
@@ -43,10 +47,12 @@ class Lanes:
     Attributes:
         runs_tiny: whether somebody takes tiny calls; only ever those of the run's own executor.
         by_key: the lanes, by `TaskSpec.lane`; None is the run's own executor's.
+        fresh: set where a call has become ready for workers; whoever drives the engine takes it back.
     """
 
     def __init__(self, runs_tiny: bool = False) -> None:
         self.runs_tiny = runs_tiny
+        self.fresh = False
         self._own = Lane()
         self.by_key: dict[Any, Lane] = {None: self._own}
         self._at_work: dict[TaskSpec, int] = {}
@@ -62,6 +68,7 @@ class Lanes:
         if lane is None:
             lane = self.by_key[spec.lane] = Lane(spec.executor)
         heapq.heappush(lane.ready, (-(call.rank or spec.durations.expected(call.number)), call.index, call))
+        self.fresh = True
 
     def reorder(self) -> None:
         """Ranks have changed: puts the ready calls in their new order."""
@@ -74,7 +81,7 @@ class Lanes:
         lane = self.by_key.get(key)
         while lane is not None and lane.ready:
             call = heapq.heappop(lane.ready)[2]
-            if call.state is not CallState.READY:
+            if call.state is not _READY:
                 continue  # cancelled, or timed out, meanwhile
             spec = call.spec
             if spec.limit is None:
@@ -101,16 +108,25 @@ class Lanes:
         tiny = self._own.tiny
         while tiny:
             call = tiny.popleft()
-            if call.state is CallState.READY:
+            if call.state is _READY:
                 return call
         return None
 
-    def hand_over(self) -> None:
-        """Gives the tiny calls to the workers, because something that takes time waits for them."""
+    def hand_over(self, most: int | None = None) -> None:
+        """Gives tiny calls to the workers: all, or `most` of them."""
         own = self._own
-        while own.tiny:
+        for _ in range(len(own.tiny) if most is None else min(most, len(own.tiny))):
             call = own.tiny.popleft()
             heapq.heappush(own.ready, (-call.rank, call.index, call))
+            self.fresh = True
+
+    def hand_over_few(self) -> None:
+        """Gives the tiny calls to the workers because something that takes time waits for them, if they are few.
+
+        Where they are many it is quicker to wait until the workflow's thread runs them.
+        """
+        if len(self._own.tiny) <= _FEW:
+            self.hand_over()
 
     def left(self, spec: TaskSpec) -> None:
         """A call of a task with a limit is not at work any more; one that was held back may go on."""
@@ -118,7 +134,7 @@ class Lanes:
         held = self._held_back.get(spec)
         while held:
             call = held.popleft()
-            if call.state is CallState.READY:
+            if call.state is _READY:
                 self.add(call)
                 return
 

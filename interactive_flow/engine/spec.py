@@ -36,6 +36,8 @@ class TaskSpec:
     """What stands for the executor in a table."""
     streams: bool = field(init=False)
     """True for a generator function: workflow code can take its items one by one."""
+    watched: bool = field(init=False)
+    """True where its calls have a timeout."""
     may_be_tiny: bool = field(init=False)
     """False where a call needs somebody to watch over it, so that it cannot run where workflow code does."""
 
@@ -48,7 +50,8 @@ class TaskSpec:
             function = function.func
         streams = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
         object.__setattr__(self, "streams", streams)
-        plain = not streams and self.executor is None and self.limit is None and self.timeout == Timeout()
+        object.__setattr__(self, "watched", self.timeout != Timeout())
+        plain = not streams and self.executor is None and self.limit is None and not self.watched
         object.__setattr__(self, "may_be_tiny", plain)
 
 

@@ -6,32 +6,44 @@ A view never prints a value's own ``repr`` unguarded: it may be a megabyte long,
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Mapping
 from typing import Any
+
+_NO_NAMES: Mapping[int, str] = {}
 
 
 class _Brief(reprlib.Repr):
+    def __init__(self, names: Mapping[int, str] = _NO_NAMES) -> None:
+        super().__init__()
+        self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = self.maxdict = 4
+        self.maxlevel = 3
+        self.maxstring = self.maxother = 60
+        self._names = names
+
+    def repr_Reference(self, value: int, level: int) -> str:  # noqa: N802 - reprlib looks for the type's name
+        """The id of the call, where it is known."""
+        return self._names.get(value) or repr(value)
+
     def repr_Placeholder(self, value: Any, level: int) -> str:  # noqa: N802 - reprlib looks for the type's name
         """What it stands for, whether that is there already or not."""
         return str(type(value).__flow_brief__(value))
 
 
 _repr = _Brief()
-_repr.maxlist = _repr.maxtuple = _repr.maxset = _repr.maxfrozenset = _repr.maxdict = 4
-_repr.maxlevel = 3
-_repr.maxstring = _repr.maxother = 60
 
 
-def brief(value: Any, limit: int = 80) -> str:
+def brief(value: Any, limit: int = 80, names: Mapping[int, str] | None = None) -> str:
     """One line of at most `limit` characters that shows `value`; never raises.
 
-    A placeholder is shown as what it stands for (``encode_video#2``), without waiting for it.
+    A placeholder is shown as what it stands for (``encode_video#2``), without waiting for it; so is a `Reference`,
+    where `names` has the id of its call.
 
     Example:
         >>> brief("x" * 1000, limit=20)
         "'xxxxxxx...xxxxxxxx'"
     """
     try:
-        text = _repr.repr(value)
+        text = (_Brief(names) if names else _repr).repr(value)
     except Exception as error:
         text = f"<{type(value).__name__}: its repr raised {type(error).__name__}>"
     text = " ".join(text.split())
@@ -48,9 +60,15 @@ def brief_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {first}"[:300] if first else type(error).__name__
 
 
-def brief_call(name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None, limit: int = 120) -> str:
+def brief_call(
+    name: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any] | None,
+    limit: int = 120,
+    names: Mapping[int, str] | None = None,
+) -> str:
     """A call as it would be written, arguments shortened: ``encode_video(embed_subtitles#1, 'mp4')``."""
-    parts = [brief(value, 40) for value in args]
-    parts += [f"{key}={brief(value, 40)}" for key, value in (kwargs or {}).items()]
+    parts = [brief(value, 40, names) for value in args]
+    parts += [f"{key}={brief(value, 40, names)}" for key, value in (kwargs or {}).items()]
     text = f"{name}({', '.join(parts)})"
     return text if len(text) <= limit else text[: limit - 1] + "…"

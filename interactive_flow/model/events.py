@@ -37,6 +37,19 @@ class Site(NamedTuple):
         return f"{self.file.rpartition('/')[2]}:{self.line}"
 
 
+class Reference(int):
+    """Stands in the arguments of an event for the result of the call with this index.
+
+    A placeholder would keep the call alive, and with it all that the run ever held, for as long as somebody looks at
+    the events.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<result of call {int(self)}>"
+
+
 class RunStarted(NamedTuple):
     """The first event of every run."""
 
@@ -72,7 +85,7 @@ class CallScheduled(NamedTuple):
     """The calls whose results are among the arguments, each once, in order of first appearance."""
     site: Site | None
     args: tuple[Any, ...] = ()
-    """The arguments as given, placeholders and all; only for showing (see `interactive_flow.model.brief`)."""
+    """The arguments as given, a `Reference` for each placeholder; for showing (see `interactive_flow.model.brief`)."""
     kwargs: dict[str, Any] | None = None
 
 

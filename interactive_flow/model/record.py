@@ -139,7 +139,8 @@ class CallRecord:
 
     def call_text(self) -> str:
         """The call as it would be written, in one line."""
-        return brief_call(self.name, self.args, self.kwargs)
+        names = dict(zip(self.dependencies, self.depends_on, strict=True))
+        return brief_call(self.name, self.args, self.kwargs, names=names)
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.id}: {self.state}>"

@@ -12,6 +12,8 @@ from enum import StrEnum
 class CallKind(StrEnum):
     """What a node of the graph is."""
 
+    __hash__ = str.__hash__
+
     TASK = "task"
     WORKFLOW = "workflow"
     COMBINATOR = "combinator"
@@ -20,6 +22,8 @@ class CallKind(StrEnum):
 
 class CallState(StrEnum):
     """Where a call stands.  The last five are final."""
+
+    __hash__ = str.__hash__  # an enum's own is written in Python, and states are looked up with every transition
 
     WAITING = "waiting"
     """Some argument is not there yet."""

@@ -7,6 +7,7 @@ module             holds
 `executors`        who runs tasks: the protocol, threads, inline
 `worker`           what is around a task while it runs: its job, heartbeats, captured output
 `capture`          sending what tasks print to their own records
+`collector`        Python's garbage collector, while runs go on
 `runner`           drives one run: engine, executors, workflow code
 `code_side`        what workflow code and placeholders ask of a run
 `deputy`           stands in for the runner's thread when a call is longer than thought

@@ -28,11 +28,12 @@ from interactive_flow.engine.engine import Engine
 from interactive_flow.engine.placeholder import Placeholder, call_of, current_workflow, is_placeholder
 from interactive_flow.engine.spec import TaskSpec, WorkflowSpec
 from interactive_flow.model.errors import PlaceholderError
-from interactive_flow.model.events import Site
+from interactive_flow.model.log import PlainSite
 from interactive_flow.model.states import CallState
 from interactive_flow.runtime.interrupts import wait_for
 from interactive_flow.runtime.sites import calling_site, site_of
 
+_RUNNING = CallState.RUNNING
 _NO_KWARGS: dict[str, Any] = {}
 _Node = TypeVar("_Node", bound=Combinator)
 
@@ -44,7 +45,7 @@ class _Waiter:
 
     def __init__(self) -> None:
         self.event = threading.Event()
-        self.state = CallState.RUNNING
+        self.state = _RUNNING
 
     def arrived(self, done: Call) -> None:
         self.event.set()
@@ -57,7 +58,7 @@ class _Elsewhere:
 
     def __init__(self, runner: CodeSide, workflow: WorkflowCall) -> None:
         self.runner, self.workflow = runner, workflow
-        self.state = CallState.RUNNING
+        self.state = _RUNNING
 
     def arrived(self, done: Call) -> None:
         self.runner.arrived_from_elsewhere(self.workflow, done)
@@ -93,6 +94,15 @@ class CodeSide(ABC):
     def _react(self) -> None:
         """Does what the engine left to do; with the lock held."""
 
+    @property
+    @abstractmethod
+    def wants_to_know(self) -> bool:
+        """True where a call that is nobody's to run yet is of interest all the same."""
+
+    @abstractmethod
+    def _goes_on_at_once(self, workflow: WorkflowCall) -> bool:
+        """Does what can be done here and now for code that stands at a barrier; True where it may go on then."""
+
     def call(
         self, scope: WorkflowCall, spec: TaskSpec | WorkflowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Placeholder:
@@ -107,10 +117,12 @@ class CodeSide(ABC):
             if before is not None:
                 return Placeholder(before)
         site = site_of(sys._getframe(2))
+        engine = self.engine
         with self.lock:
             self._check(scope)
-            call = self.engine.call(scope, spec, args, kwargs, deps, site)
-            self._react()
+            call = engine.call(scope, spec, args, kwargs, deps, site)
+            if engine.lanes.fresh or engine.abandoned or self.wants_to_know:
+                self._react()
         if replay is not None:
             replay.note(call, spec.name, args, kwargs)
         if self.interrupted:
@@ -119,9 +131,13 @@ class CodeSide(ABC):
 
     def own(self, args: Any, kwargs: Any, deps: tuple[Call, ...]) -> tuple[Any, Any, tuple[Call, ...]]:
         """The same, with the placeholders of other runs replaced by their values."""
-        foreign = [dep for dep in deps if dep.engine is not self.engine]
-        if not foreign:
+        engine = self.engine
+        for dep in deps:
+            if dep.engine is not engine:
+                break
+        else:
             return args, kwargs, deps
+        foreign = [dep for dep in deps if dep.engine is not engine]
         values = {dep: dep() for dep in foreign}
         return (
             replace_calls(args, values),
@@ -217,21 +233,22 @@ class CodeSide(ABC):
             yield Placeholder(item)
 
     def _item_maker(
-        self, workflow: WorkflowCall, call: StreamCall, position: int, site: Site | None
+        self, workflow: WorkflowCall, call: StreamCall, position: int, site: PlainSite | None
     ) -> Callable[[], StreamItem]:
         return lambda: StreamItem.make(self.engine, workflow, call, position, site)
 
     def _park(self, workflow: WorkflowCall) -> None:
         """Leaves the workflow's code until the engine lets it go on."""
-        fiber = workflow.fiber
-        assert fiber is not None
-        fiber.suspend()
+        if not self._goes_on_at_once(workflow):
+            fiber = workflow.fiber
+            assert fiber is not None
+            fiber.suspend()
         if self.interrupted:
             raise KeyboardInterrupt
 
     def _check(self, scope: Scope) -> None:
         """Ends code whose workflow was given up, as `Fiber.close` does; no error that it may take for a task's."""
-        if scope.state is not CallState.RUNNING:
+        if scope.state is not _RUNNING:
             raise GreenletExit(f"{scope.spec.name} is {scope.state}")
 
     def force(self, call: Call) -> Any:
@@ -269,6 +286,7 @@ class CodeSide(ABC):
             with self.lock:
                 self._check(workflow)
                 blocked = self.engine.block_on_all(workflow, calls, calling_site(workflow.spec.file))
+                self.turns += 1
             if blocked:
                 self._park(workflow)
             lost = self.engine.first_lost(calls)
@@ -283,7 +301,7 @@ class CodeSide(ABC):
             self._check(workflow)
             if call.done:
                 return
-            self.engine.block(workflow, call, calling_site(workflow.spec.file))
+            self.engine.block(workflow, call, calling_site(workflow.spec.file, 4))
         self._park(workflow)
 
     def wait_elsewhere(self, workflow: WorkflowCall, call: Call) -> None:

@@ -31,5 +31,5 @@ class Deputy:
             turns = runner.turns
             still = still + 1 if turns == seen and runner.holds_up_tiny else 0
             if still >= self._PATIENCE:
-                runner.stand_in()
+                runner.stand_in(seen)
             seen = turns

@@ -26,6 +26,7 @@ from interactive_flow.model.events import Event
 from interactive_flow.model.record import CallRecord, RunRecord
 from interactive_flow.model.states import RunStatus
 from interactive_flow.runtime.capture import captured_output
+from interactive_flow.runtime.collector import patient_collector
 from interactive_flow.runtime.interrupts import interrupts_noted_by
 from interactive_flow.runtime.observers import Observer, Watch, display_provider, log
 from interactive_flow.runtime.runner import Runner
@@ -117,7 +118,7 @@ class Run:
         runner = self._runner
         watch = Watch(observers, lambda: runner.engine.events, runner.fetch_output) if observers else None
         try:
-            with captured_output():
+            with captured_output(), patient_collector():
                 self._runner.drive(self._spec, self._args, self._kwargs)
         except BaseException as error:
             self._crash = error

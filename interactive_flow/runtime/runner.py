@@ -32,6 +32,13 @@ from interactive_flow.runtime.executors import Executor, InlineExecutor, Report,
 from interactive_flow.runtime.worker import Failure, run_task
 
 
+_RUNNING = CallState.RUNNING
+_UNDER_WAY = RunStatus.RUNNING
+_HANDED_OVER = 256
+_SPELL = 64
+"""How many tiny calls are run before the runner's loop looks at the time again."""
+
+
 class _Lane:
     """An executor of this run, and how many more jobs it takes."""
 
@@ -152,7 +159,7 @@ class Runner(CodeSide):
                 workflow = engine.runnable.popleft() if engine.runnable else None
             for fiber in fibers:
                 fiber.close()
-            if engine.status is not RunStatus.RUNNING:
+            if engine.status is not _UNDER_WAY:
                 if engine.next_input is None:
                     return
                 engine = self._begin_again(spec, *engine.next_input)
@@ -170,16 +177,18 @@ class Runner(CodeSide):
         return self.engine
 
     def _advance(self, workflow: WorkflowCall) -> None:
-        if workflow.state is not CallState.RUNNING:
+        if workflow.state is not _RUNNING:
             return
         result = self.engine.fiber_of(workflow).advance()
         if result is None:
             return
         if isinstance(result, Raised) and isinstance(result.error, KeyboardInterrupt):
             raise result.error
+        self.turns += 1
         result = self._resolve_foreign(result)
         with self.lock:
             self.engine.advanced(workflow, result)
+            self.turns += 1
 
     def _resolve_foreign(self, result: Returned | Raised) -> Returned | Raised:
         """The same, with the placeholders of other runs replaced by their values."""
@@ -193,29 +202,59 @@ class Runner(CodeSide):
             return Raised(error)
         return Returned(value)
 
-    def _run_tiny(self) -> bool:
-        """Runs tiny calls here until there is workflow code to advance; True where there was one to run."""
-        now, t0, engine = self.clock.now, self._t0, self.engine
-        if not engine.lanes.has_tiny:
+    def _goes_on_at_once(self, workflow: WorkflowCall) -> bool:
+        """Runs tiny calls where the code stands, instead of leaving it for that; True if it may go on then.
+
+        Whatever else there is to do has to wait for the runner's loop, so then the code is left.
+        """
+        engine = self.engine
+        if workflow.replay is not None or engine.runnable or not engine.lanes.has_tiny or not self._is_free():
+            return False
+        try:
+            self._run_tiny()
+        except KeyboardInterrupt:  # a task is no place where workflow code would look for it
+            self.interrupted = True
             return False
         with self.lock:
+            if workflow.state is _RUNNING and engine.runnable and engine.runnable[0] is workflow and self._is_free():
+                engine.runnable.popleft()
+                return True
+        return False
+
+    def _is_free(self) -> bool:
+        """True where nothing has come up that the runner's loop must see to."""
+        if self.interrupted or self._cancel_reason is not None or self._from_elsewhere:
+            return False
+        deadline = self.engine.next_deadline()
+        return deadline is None or deadline > self.engine.clock()
+
+    def _run_tiny(self) -> bool:
+        """Runs tiny calls here until there is workflow code to advance, for a while; True where there was one to run."""
+        now, t0, engine = self.clock.now, self._t0, self.engine
+        lanes, lock, context = engine.lanes, self.lock, self._context
+        if not lanes.has_tiny:
+            return False
+        with lock:
             job = self._start_tiny()
         if job is None:
             return False
+        left = _SPELL
         while job is not None:
             self._tiny_job = job
             started = now()
-            outcome = run_task(job, self, self._context)
+            outcome = run_task(job, self, context)
             finished = now()
-            with self.lock:
+            with lock:
                 self._tiny_job = None
                 self.turns += 1
                 if not job.abandoned:
                     job.lane.free += 1
                     self._report(job, outcome, started - t0, finished - t0, "runner")
-                self._react()
-                idle = not engine.runnable and engine.status is RunStatus.RUNNING and self._cancel_reason is None
-                job = self._start_tiny() if idle and not self.interrupted else None
+                if lanes.fresh or engine.abandoned:
+                    self._react()
+                left -= 1
+                over = engine.runnable or engine.status is not _UNDER_WAY or self._cancel_reason or self.interrupted
+                job = self._start_tiny() if left and not over else None
         return True
 
     def _start_tiny(self) -> Job | None:
@@ -231,11 +270,16 @@ class Runner(CodeSide):
             lane.free -= 1
         return job
 
-    def stand_in(self) -> None:
-        """For the deputy: does what the runner's thread does for others."""
+    def stand_in(self, seen: int) -> None:
+        """For the deputy: does what the runner's thread does for others, unless it has got on since `turns` was `seen`.
+
+        Only some of the tiny calls are handed over at a time: the runner's thread may be back any moment.
+        """
         with self.lock:
+            if self.turns != seen:
+                return
             engine = self.engine
-            engine.lanes.hand_over()
+            engine.lanes.hand_over(_HANDED_OVER)
             if self._tiny_job is None:
                 self._react()
                 return  # the workflow's code takes its time; timers are not in its way
@@ -260,7 +304,7 @@ class Runner(CodeSide):
             engine = self.engine
             if not self._waits_elsewhere:
                 engine.check_stalled()
-            busy = engine.runnable or engine.lanes.has_tiny or engine.status is not RunStatus.RUNNING
+            busy = engine.runnable or engine.lanes.has_tiny or engine.status is not _UNDER_WAY
             if busy or self._cancel_reason is not None or any(e.pending for e in self._inline_executors()):
                 return
             deadline = self.engine.next_deadline()
@@ -276,6 +320,7 @@ class Runner(CodeSide):
     def _react(self) -> None:
         """Does what the engine left to do."""
         engine = self.engine
+        engine.lanes.fresh = False
         if engine.abandoned:
             for job in engine.abandoned:
                 job.lane.free += 1
@@ -297,23 +342,30 @@ class Runner(CodeSide):
                     self._wake()
         self._tell_own_thread()
 
+    @property
+    def wants_to_know(self) -> bool:
+        return self._deputy is None or self._asleep_until is not None
+
     def _tell_own_thread(self) -> None:
         """Wakes the runner's thread where there is something for it to do, or sees to it that somebody else does it."""
         engine = self.engine
-        if engine.lanes.has_tiny and self._deputy is None:
+        if self._deputy is None and engine.lanes.has_tiny:
             self._deputy = Deputy(self)
-        if self._tiny_job is not None and engine.status is not RunStatus.RUNNING and self.when_over is not None:
+        if self._tiny_job is not None and engine.status is not _UNDER_WAY and self.when_over is not None:
             self.when_over()  # the runner's thread is in a task's code, and nobody knows for how long
-        if self._asleep_until is not None:
-            deadline = engine.next_deadline()
-            if (
-                engine.runnable
-                or engine.lanes.has_tiny
-                or engine.status is not RunStatus.RUNNING
-                or (deadline is not None and deadline < self._asleep_until)
-                or not engine.jobs  # then nothing may be left that could go on; the runner's thread looks
-            ):
-                self._wake()
+        if self._asleep_until is None:
+            return
+        if (
+            engine.runnable
+            or not engine.jobs  # then nothing may be left that could go on; the runner's thread looks
+            or engine.lanes.has_tiny
+            or engine.status is not _UNDER_WAY
+            or self._due_earlier(engine.next_deadline())
+        ):
+            self._wake()
+
+    def _due_earlier(self, deadline: float | None) -> bool:
+        return deadline is not None and self._asleep_until is not None and deadline < self._asleep_until
 
     def _wake(self) -> None:
         if self._asleep_until is not None:
@@ -335,13 +387,16 @@ class Runner(CodeSide):
             if job.abandoned:
                 return None
             self._report(job, outcome, started - t0, finished - t0, worker)
-            lane = job.lane
-            following = self.engine.start_next(lane.key, lane.queues) if self._cancel_reason is None else None
+            lane, engine = job.lane, self.engine
+            following = engine.start_next(lane.key, lane.queues) if self._cancel_reason is None else None
             if following is None:
                 lane.free += 1
             else:
                 following.lane = lane
-            self._react()
+            if engine.lanes.fresh or engine.abandoned:
+                self._react()
+            else:
+                self._tell_own_thread()
             return following
 
     def finished_many(self, reports: Sequence[Report]) -> None:

@@ -45,10 +45,11 @@ def run_task(job: Job, port: Port, context: contextvars.Context) -> Any:
 
 def _run(job: Job, port: Port) -> Any:
     current_job.set((job, port))
-    current_workflow.set(None)  # a task called inside a task is an ordinary function
+    if current_workflow.get() is not None:
+        current_workflow.set(None)  # a task called inside a task is an ordinary function
     try:
         call = job.call
-        args, kwargs = call.engine.arguments(call)
+        args, kwargs = call.engine.arguments(call) if call.depends else (call.args, call.kwargs)
         value = call.spec.fn(*args, **kwargs)
         kind = type(value)
         if kind is GeneratorType:

@@ -1,0 +1,306 @@
+"""The life of task calls: they get ready, are handed out, succeed, fail, are tried again, and run out of time.
+
+An attempt at a call is a `Job`.  It begins where an executor is handed the job (or tells that it has begun one that
+was waiting in a queue of its own), and it is over when its outcome is reported, or before that, when its time is up
+or nobody wants the call any more.  Then the job is *abandoned*, and what is still reported of it is late news.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from interactive_flow.engine.calls import Call, Job, StreamCall, TaskCall
+from interactive_flow.engine.containers import fill_arguments
+from interactive_flow.engine.graph import FAILED, READY, RUNNING, SUCCEEDED, Driver, Graph
+from interactive_flow.engine.lanes import Lanes
+from interactive_flow.engine.ranking import Ranking
+from interactive_flow.engine.timers import TimerKind, Timers
+from interactive_flow.model.brief import brief_error
+from interactive_flow.model.errors import TaskError, TaskTimeout
+from interactive_flow.model.events import (
+    AttemptFailed,
+    CallOutput,
+    CallProgressed,
+    CallStarted,
+    CallSucceeded,
+    CallYielded,
+)
+from interactive_flow.model.log import code_of
+
+_STARTED, _SUCCEEDED = code_of(CallStarted), code_of(CallSucceeded)
+
+
+class Attempts(Graph):
+    """What the engine does with tasks.
+
+    Args:
+        clock: seconds since the start of the run.
+        driver: who drives the engine.
+        runs_tiny: whether the driver takes tiny calls (see `interactive_flow.engine.lanes`).
+        rate_limit: how many attempts begin in a second, at most; None for no bound.
+
+    Attributes:
+        lanes: the calls that are ready.
+        jobs: the attempts that are running.
+        abandoned: those that no executor need go on with.
+    """
+
+    def __init__(self, clock: Callable[[], float], driver: Driver, runs_tiny: bool, rate_limit: float | None) -> None:
+        super().__init__(clock, driver)
+        self.jobs: dict[Job, None] = {}
+        self.abandoned: list[Job] = []
+        self.lanes = Lanes(runs_tiny and rate_limit is None)
+        self._interval = 1.0 / rate_limit if rate_limit else 0.0
+        self._next_start = 0.0
+        self._timers = Timers()
+        self._ranking = Ranking()
+        self._said: dict[TaskCall, Any] = {}
+
+    # -- calls get ready ------------------------------------------------------------------------------------------
+
+    def _task_ready(self, call: TaskCall) -> None:
+        """Every argument of the call is there: it waits for a worker now."""
+        call.state = READY
+        spec = call.spec
+        if spec.watched:
+            limits, now = spec.timeout, self.clock()
+            if limits.schedule_to_start is not None:
+                self._timers.arm(now + limits.schedule_to_start, TimerKind.SCHEDULE_TO_START, call)
+            if limits.schedule_to_close is not None:
+                self._timers.arm(now + limits.schedule_to_close, TimerKind.SCHEDULE_TO_CLOSE, call)
+        delays = spec.retry.delays
+        if delays and delays[0] > 0:
+            self._timers.arm(self.clock() + delays[0], TimerKind.RETRY, call)
+        else:
+            self.lanes.add(call)
+
+    # -- calls are handed out -------------------------------------------------------------------------------------
+
+    def start_next(self, lane: Any, queued: bool = False) -> Job | None:
+        """Hands out the next ready task call of this lane; None where there is none.
+
+        Args:
+            lane: of which executor.
+            queued: False where a worker is free and begins it now; True where it may have to wait in the executor's
+                own queue, and `begun` will tell.
+        """
+        if self._ranking.stale and self.lanes.crowded(lane) and self._ranking.refresh(self.root, self._next_index):
+            self.lanes.reorder()
+        if self._interval and self.clock() < self._next_start:
+            return None  # `next_deadline` says when to ask again
+        call = self.lanes.next(lane)
+        if call is None:
+            return None
+        if self._interval:
+            self._next_start = self.clock() + self._interval  # nothing is saved up for a burst
+        return self._new_job(call) if queued else self._start(call)
+
+    def start_tiny(self) -> Job | None:
+        """Hands the next tiny task call to the thread that runs the workflow's code; None where there is none."""
+        call = self.lanes.next_tiny()
+        return self._start(call) if call is not None else None
+
+    def _new_job(self, call: TaskCall) -> Job:
+        """An attempt that waits in an executor's queue: its call is still ready, not running."""
+        job = call.job = Job(call, call.attempt + 1)
+        if call.attempt:
+            job.said_before = self._said.pop(call, None)
+        self.jobs[job] = None
+        return job
+
+    def _start(self, call: TaskCall) -> Job:
+        job = self._new_job(call)
+        self._begin(job, self.clock(), None)
+        return job
+
+    def begun(self, job: Job, at: float, worker: str | None) -> None:
+        """A worker has begun a job that was handed out to wait."""
+        if not job.abandoned and job.started < 0:
+            self._begin(job, at, worker)
+
+    def _begin(self, job: Job, now: float, worker: str | None) -> None:
+        call = job.call
+        call.state = RUNNING
+        call.attempt = job.attempt
+        job.started = job.beat_at = now
+        self._log((_STARTED, now, call.index, job.attempt, worker))
+        spec = call.spec
+        if spec.watched:
+            limits = spec.timeout
+            if limits.start_to_close is not None:
+                self._timers.arm(now + limits.start_to_close, TimerKind.START_TO_CLOSE, call, job)
+            if limits.heartbeat is not None:
+                self._timers.arm(now + limits.heartbeat, TimerKind.HEARTBEAT, call, job)
+
+    def arguments(self, call: TaskCall) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The call's arguments with every placeholder replaced by its value; needs no lock."""
+        if not call.depends:
+            return call.args, call.kwargs
+        return fill_arguments(call.args, call.kwargs)
+
+    # -- attempts end ---------------------------------------------------------------------------------------------
+
+    def succeeded(self, job: Job, value: Any, started: float, finished: float, worker: str | None) -> None:
+        """An attempt gave a value.  Late news of an abandoned attempt is not for the engine."""
+        call = job.call
+        if call.job is not job:
+            raise self.illegal(call, SUCCEEDED, f", and this is attempt {job.attempt} of {call.attempt}")
+        if job.started < 0:
+            self._begin(job, started, worker)
+        if call.streams:
+            self._complete_stream(call, job, value)
+        self._leave(job)
+        self._learn(call, finished - started)
+        self._log((_SUCCEEDED, finished, call.index, started, worker, value))
+        self.settle(call, SUCCEEDED, value)
+
+    def attempt_failed(
+        self, job: Job, error: BaseException, started: float, finished: float, worker: str | None
+    ) -> None:
+        """An attempt raised, or its worker died."""
+        call = job.call
+        if call.job is not job:
+            raise self.illegal(call, FAILED, f", and this is attempt {job.attempt} of {call.attempt}")
+        if job.started < 0:
+            self._begin(job, started, worker)
+        self._leave(job)
+        self._learn(call, finished - started)
+        retry = call.spec.retry
+        failure = TaskError(brief_error(error), call.id)
+        failure.__cause__ = error
+        if call.attempt < retry.attempts and isinstance(error, retry.on):
+            self._retry(call, failure, started, worker, job.said or job.said_before)
+        else:
+            self.fail(call, failure, started, worker)
+
+    def _retry(self, call: TaskCall, failure: TaskError, started: float, worker: str | None, said: Any = None) -> None:
+        if said is not None:
+            self._said[call] = said
+        now = self.clock()
+        delay = call.spec.retry.wait_before(call.attempt + 1)
+        call.state = READY
+        self.events.append(AttemptFailed(now, call.index, call.attempt, started, worker, failure, now + delay))
+        if delay > 0:
+            self._timers.arm(now + delay, TimerKind.RETRY, call)
+        else:
+            self.lanes.add(call)
+
+    def _leave(self, job: Job) -> None:
+        """An attempt is over, as far as the engine is concerned."""
+        if job.printed:
+            self._take_output(job)
+        del self.jobs[job]
+        call = job.call
+        call.job = None
+        if call.spec.limit is not None:
+            self.lanes.left(call.spec)
+
+    def _learn(self, call: TaskCall, seconds: float) -> None:
+        known = call.spec.durations
+        known.learn(seconds, call.number)
+        if self.lanes.runs_tiny:  # elsewhere, as under a fake clock, durations say nothing about threads
+            known.judge(seconds)
+        if known.count < 4:
+            self._ranking.stale = True
+
+    def stop(self, call: Call) -> float | None:
+        """See `Graph.stop`."""
+        if not isinstance(call, TaskCall) or call.job is None:
+            return None
+        job = call.job
+        job.abandoned = True
+        self.abandoned.append(job)
+        self._leave(job)
+        return job.started if job.started >= 0 else None
+
+    # -- attempts tell of themselves ------------------------------------------------------------------------------
+
+    def heartbeat(self, job: Job, progress: float | None, message: str | None) -> None:
+        """A running attempt gave a sign of life; so may a thread that one which is over has left behind."""
+        if job.call.job is not job:
+            return
+        job.beat_at = self.clock()
+        job.said = (progress, message)
+        if progress is not None or message is not None:
+            self.events.append(CallProgressed(job.beat_at, job.call.index, progress, message))
+
+    def produced(self, job: Job, item: Any) -> None:
+        """A generator task has produced an item."""
+        call = job.call
+        if call.job is not job or not isinstance(call, StreamCall):
+            return
+        position = job.produced
+        job.produced += 1
+        if position < len(call.items):
+            return  # an attempt before this one has produced it already, and it may have been used
+        call.items.append(item)
+        self.events.append(CallYielded(self.clock(), call.index, position, item))
+        for barrier in call.awaited.pop(position, ()):
+            barrier.open()
+
+    def _complete_stream(self, call: StreamCall, job: Job, value: Any) -> None:
+        """What an executor that cannot stream gives all at once."""
+        for item in value[job.produced :]:
+            self.produced(job, item)
+
+    def fetch_output(self) -> None:
+        """Takes from the running attempts what they have printed so far."""
+        for job in self.jobs:
+            if job.printed:
+                self._take_output(job)
+
+    def _take_output(self, job: Job) -> None:
+        pieces = []
+        while job.output:
+            pieces.append(job.output.popleft())
+        now = self.clock()
+        for stream, group in groupby(pieces, key=itemgetter(0)):
+            text = "".join(piece for _, piece in group)
+            self.events.append(CallOutput(now, job.call.index, stream, text))
+        if job.left_out:
+            left_out, job.left_out = job.left_out, 0
+            self.events.append(CallOutput(now, job.call.index, "stdout", "", left_out))
+
+    # -- time passes ----------------------------------------------------------------------------------------------
+
+    def next_deadline(self) -> float | None:
+        """When `fire_timers` is due, in seconds since the start of the run; None where no timer is set."""
+        deadline = self._timers.next_deadline()
+        if self._interval and self.lanes:
+            return self._next_start if deadline is None else min(deadline, self._next_start)
+        return deadline
+
+    def fire_timers(self) -> None:
+        """Does what is due by now."""
+        if not self._timers:
+            return
+        now = self.clock()
+        for kind, call, job in self._timers.due(now):
+            if call.done or (job is not None and call.job is not job):
+                continue
+            if kind is TimerKind.RETRY:
+                self.lanes.add(call)
+            elif kind is TimerKind.HEARTBEAT:
+                assert job is not None
+                due = job.beat_at + call.spec.timeout.heartbeat
+                if due > now:
+                    self._timers.arm(due, kind, call, job)
+                else:
+                    self._time_out(call, kind)
+            elif kind is not TimerKind.SCHEDULE_TO_START or call.attempt == 0:
+                self._time_out(call, kind)
+
+    def _time_out(self, call: TaskCall, kind: TimerKind) -> None:
+        seconds = getattr(call.spec.timeout, kind.value)
+        failure = TaskTimeout(f"{kind.complaint} within {seconds:g} s ({kind.value})", call.id)
+        job = call.job
+        started = self.stop(call)
+        if kind.concerns_one_attempt and call.attempt < call.spec.retry.attempts:
+            assert started is not None
+            assert job is not None
+            self._retry(call, failure, started, None, job.said or job.said_before)
+        else:
+            self.fail(call, failure, started, None)
