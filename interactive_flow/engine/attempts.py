@@ -7,6 +7,7 @@ or nobody wants the call any more.  Then the job is *abandoned*, and what is sti
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from itertools import groupby
 from operator import itemgetter
@@ -65,6 +66,9 @@ class Attempts(Graph):
         """Every argument of the call is there: it waits for a worker now."""
         call.state = READY
         spec = call.spec
+        if spec.durations.tiny and spec.may_be_tiny and self.lanes.runs_tiny:
+            self.lanes.tiny.append(call)
+            return
         if spec.watched:
             limits, now = spec.timeout, self.clock()
             if limits.schedule_to_start is not None:
@@ -98,10 +102,30 @@ class Attempts(Graph):
             self._next_start = self.clock() + self._interval  # nothing is saved up for a burst
         return self._new_job(call) if queued else self._start(call)
 
-    def start_tiny(self) -> Job | None:
-        """Hands the next tiny task call to the thread that runs the workflow's code; None where there is none."""
-        call = self.lanes.next_tiny()
-        return self._start(call) if call is not None else None
+    def take_tiny(self, queue: deque[Job], most: int) -> bool:
+        """Hands tiny calls to the thread that runs the workflow's code; False where there is none.
+
+        Args:
+            queue: where they wait for that thread.
+            most: how many it takes.
+        """
+        tiny, jobs = self.lanes.tiny, self.jobs
+        while tiny and most:
+            call = tiny.popleft()
+            if call.state is READY:
+                job = call.job = Job(call, 1)
+                jobs[job] = None
+                queue.append(job)
+                most -= 1
+        return bool(queue)
+
+    def take_back(self, job: Job) -> None:
+        """A job that waits in a queue is taken out again, and its call is for the workers."""
+        if not job.abandoned:
+            job.abandoned = True
+            del self.jobs[job]
+            job.call.job = None
+            self.lanes.add(job.call)
 
     def _new_job(self, call: TaskCall) -> Job:
         """An attempt that waits in an executor's queue: its call is still ready, not running."""
@@ -150,10 +174,9 @@ class Attempts(Graph):
             raise self.illegal(call, SUCCEEDED, f", and this is attempt {job.attempt} of {call.attempt}")
         if job.started < 0:
             self._begin(job, started, worker)
-        if call.streams:
+        if isinstance(call, StreamCall):
             self._complete_stream(call, job, value)
-        self._leave(job)
-        self._learn(call, finished - started)
+        self._leave(job, finished - started)
         self._log((_SUCCEEDED, finished, call.index, started, worker, value))
         self.settle(call, SUCCEEDED, value)
 
@@ -166,8 +189,7 @@ class Attempts(Graph):
             raise self.illegal(call, FAILED, f", and this is attempt {job.attempt} of {call.attempt}")
         if job.started < 0:
             self._begin(job, started, worker)
-        self._leave(job)
-        self._learn(call, finished - started)
+        self._leave(job, finished - started)
         retry = call.spec.retry
         failure = TaskError(brief_error(error), call.id)
         failure.__cause__ = error
@@ -188,23 +210,22 @@ class Attempts(Graph):
         else:
             self.lanes.add(call)
 
-    def _leave(self, job: Job) -> None:
-        """An attempt is over, as far as the engine is concerned."""
+    def _leave(self, job: Job, seconds: float | None = None) -> None:
+        """An attempt is over, as far as the engine is concerned; it came to its own end after so many seconds."""
         if job.printed:
             self._take_output(job)
         del self.jobs[job]
         call = job.call
         call.job = None
-        if call.spec.limit is not None:
-            self.lanes.left(call.spec)
-
-    def _learn(self, call: TaskCall, seconds: float) -> None:
-        known = call.spec.durations
-        known.learn(seconds, call.number)
-        if self.lanes.runs_tiny:  # elsewhere, as under a fake clock, durations say nothing about threads
-            known.judge(seconds)
-        if known.count < 4:
-            self._ranking.stale = True
+        spec = call.spec
+        if spec.limit is not None:
+            self.lanes.left(spec)
+        if seconds is not None:
+            known = spec.durations
+            # Elsewhere, as under a fake clock, durations say nothing about threads.
+            known.learn(seconds, call.number, self.lanes.runs_tiny)
+            if known.count < 4:
+                self._ranking.stale = True
 
     def stop(self, call: Call) -> float | None:
         """See `Graph.stop`."""

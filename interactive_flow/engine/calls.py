@@ -34,7 +34,7 @@ class Call:
         depends: True where a placeholder is among the arguments.
         done: True once it has finished in one way or another.
         missing: how many of the results that it needs are not there yet.
-        dependents: the nodes to tell when it finishes, where there are any.
+        dependents: whom to tell when it finishes, where there is anybody; a tuple may be shared with other calls.
         outcome: the value, or the `TaskError`, once it has finished.
         order: the sequence number of the event that finished it; tells which of two finished first.
     """
@@ -71,7 +71,7 @@ class Call:
         self.done = False
         self.missing = 0
         self.state = _WAITING
-        self.dependents: list[Call] | None = None
+        self.dependents: list[Any] | tuple[Any, ...] | None = None
         self.outcome: Any = None
         self.order = -1
 
@@ -98,10 +98,10 @@ class Call:
 
     def tell(self, dependent: Any) -> None:
         """Asks for `dependent` to be told when this call, which is not done, finishes."""
-        if self.dependents is None:
-            self.dependents = [dependent]
-        else:
+        if type(self.dependents) is list:
             self.dependents.append(dependent)
+        else:
+            self.dependents = [*(self.dependents or ()), dependent]
 
     def describe(self) -> str:
         """A text for people that does not need the value."""

@@ -146,7 +146,9 @@ class StreamItem(Combinator):
     __slots__ = ()
 
     @classmethod
-    def make(cls, engine: Engine, scope: Scope, source: StreamCall, position: int, site: PlainSite | None) -> StreamItem:
+    def make(
+        cls, engine: Engine, scope: Scope, source: StreamCall, position: int, site: PlainSite | None
+    ) -> StreamItem:
         """The node for the item at `position`, which `source` has produced."""
         spec = CombinatorSpec(f"{source.spec.name}-item")
         node = cls(engine, scope, spec, (Placeholder(source), position))

@@ -5,8 +5,9 @@ copied on the way, so that code which goes on filling a list after it passed the
 gets; other objects are passed by reference.  Looked into are lists, tuples, named tuples, sets, dicts (and subclasses
 of these), dataclass and attrs instances; anything else is opaque.
 
-`fill` builds the same structure with values, `refer` with what stands for the calls in events.  All keep the very object where there is nothing to replace in it, and
-an object that is in the structure twice is one object in the result too.
+`fill` builds the same structure with values, `refer` with what stands for the calls in events.  All keep the very
+object where there is nothing to replace in it, and an object that is in the structure twice is one object in the
+result too.
 """
 
 from __future__ import annotations
@@ -162,9 +163,14 @@ def _as_is(value: Any, walk: _Walk) -> Any:
 
 
 def _list(value: list[Any], walk: _Walk) -> list[Any]:
-    if _OPAQUE.issuperset(map(type, value)):
+    kinds = set(map(type, value))
+    if kinds <= _OPAQUE:
         return value.copy()
-    return [walk.map(x) for x in value]
+    if Placeholder not in kinds:
+        return [walk.map(x) for x in value]
+    walk.seen += 1
+    replace, rest = walk.replace, walk.map
+    return [replace(x) if type(x) is Placeholder else rest(x) for x in value]
 
 
 def _tuple(value: tuple[Any, ...], walk: _Walk) -> tuple[Any, ...]:

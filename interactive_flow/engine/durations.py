@@ -51,16 +51,28 @@ class Durations:
         self._collections = 0
         self._by_number = array("f")
 
-    def learn(self, seconds: float, number: int) -> None:
-        """The call with this number took this long."""
+    def learn(self, seconds: float, number: int, judged: bool = False) -> None:
+        """The call with this number took this long.
+
+        Args:
+            seconds: by which clock ever.
+            number: of the call.
+            judged: whether that speaks for or against running such calls where they stand.
+        """
+        if judged:
+            if seconds >= TINY:
+                self._judge(seconds)
+            elif self._score < _MOST:
+                self._score += 1
+                self.tiny = self._score >= _TRUSTED
         known = self._by_number
         if number <= len(known):
             known[number - 1] = seconds
         elif number <= _NUMBERS:
             known.extend([-1.0] * (number - 1 - len(known)))
             known.append(seconds)
-        self.count += 1
-        self.mean += (seconds - self.mean) / min(self.count, 10)
+        self.count = count = self.count + 1
+        self.mean += (seconds - self.mean) / min(count, 10)
 
     def expected(self, number: int) -> float:
         """Seconds that the call with this number is expected to take: what it took last time, else the mean.
@@ -72,13 +84,8 @@ class Durations:
             return self._by_number[number - 1]
         return self.mean
 
-    def judge(self, seconds: float) -> None:
-        """A call took this long by the machine's own clock: does that speak for running it where it stands?"""
-        if seconds < TINY:
-            if self._score < _MOST:
-                self._score += 1
-                self.tiny = self._score >= _TRUSTED
-            return
+    def _judge(self, seconds: float) -> None:
+        """A call was not tiny."""
         blamed = 8 if seconds < LONG or self._collected() else 9 * _MOST
         self._score = max(self._score - blamed, -8 * _MOST)
         self.tiny = self._score >= _TRUSTED

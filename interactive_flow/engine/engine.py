@@ -3,7 +3,7 @@
 Whoever drives an `Engine` calls it from one thread at a time.  Each thing that can happen has one method; each method
 appends to `Graph.events` and may leave something to do:
 
-- `Attempts.start_next` hands out ready task calls, lane by lane (a lane is an executor), `Attempts.start_tiny` those
+- `Attempts.start_next` hands out ready task calls, lane by lane (a lane is an executor), `Attempts.take_tiny` those
   that are best run where workflow code stands still;
 - `Engine.runnable` holds the workflows whose code can be advanced;
 - `Attempts.abandoned` holds the jobs that no executor need go on with, `Graph.discarded` the fibers to close;
@@ -23,7 +23,7 @@ from interactive_flow.engine.attempts import Attempts
 from interactive_flow.engine.calls import Barrier, Call, Scope, StreamCall, TaskCall, WorkflowCall
 from interactive_flow.engine.containers import fill, fill_arguments, gather
 from interactive_flow.engine.fibers import Fiber, Raised, Restart, Returned, make_fiber
-from interactive_flow.engine.graph import _NO_KWARGS, CANCELLED, FAILED, READY, RUNNING, SUCCEEDED, Driver
+from interactive_flow.engine.graph import _NO_KWARGS, CANCELLED, FAILED, RUNNING, SUCCEEDED, WAITING, Driver
 from interactive_flow.engine.spec import TaskSpec, WorkflowSpec
 from interactive_flow.model.brief import brief_error
 from interactive_flow.model.errors import TaskCancelled, TaskError, WorkflowStalled
@@ -141,17 +141,26 @@ class Engine(Attempts):
         site: PlainSite | None,
     ) -> Call:
         """Workflow code called a task or a sub-workflow with arguments that `gather` has gone through."""
-        is_task = type(spec) is TaskSpec
-        node = WorkflowCall if not is_task else StreamCall if spec.streams else TaskCall  # type: ignore[union-attr]
-        call = node(self, self._next_index, spec, scope.count(spec.name), scope, args, kwargs, bool(deps))
+        name, counters = spec.name, scope.counters
+        number = counters[name] = counters.get(name, 0) + 1
+        if type(spec) is TaskSpec:
+            node = StreamCall if spec.streams else TaskCall
+            task = node(self, self._next_index, spec, number, scope, args, kwargs, bool(deps))
+            self.add(task, deps, site)
+            if not deps:
+                self._task_ready(task)
+                return task
+            self._ranking.stale = True
+            self.connect(task, deps)
+            if task.state is WAITING and not spec.durations.tiny:
+                self.lanes.hand_over_few()  # something that takes time waits for them
+            return task
+        call = WorkflowCall(self, self._next_index, spec, number, scope, args, kwargs, bool(deps))
         self.add(call, deps, site)
-        if not deps:
-            self.make_ready(call)
-            return call
         self._ranking.stale = True
         self.connect(call, deps)
-        if call.state is not READY and not (is_task and spec.durations.tiny):  # type: ignore[union-attr]
-            self.lanes.hand_over_few()  # something that takes time waits for them
+        if deps and call.state is WAITING:
+            self.lanes.hand_over_few()
         return call
 
     def make_ready(self, call: Call) -> None:
@@ -213,15 +222,23 @@ class Engine(Attempts):
 
     def block_on_all(self, workflow: WorkflowCall, calls: tuple[Call, ...], site: PlainSite | None) -> bool:
         """Workflow code waits for several calls: until all have finished, or one has failed; False if that is so."""
-        missing = tuple(call for call in calls if not call.done)
-        if not missing or any(call.failed for call in calls):
+        missing = []
+        for call in calls:
+            if not call.done:
+                missing.append(call)
+            elif call.state is not SUCCEEDED:
+                return False
+        if not missing:
             return False
         barrier = Barrier(self, workflow, len(missing))
         workflow.blocked_on = barrier
+        alone = (barrier,)  # for all of them; most calls have nobody else who waits
         for call in missing:
-            call.tell(barrier)
-        indexes = tuple(call.index for call in missing)
-        self._log((_BARRIER_ENTERED, self.clock(), workflow.index, indexes, site))
+            if call.dependents:
+                call.tell(barrier)
+            else:
+                call.dependents = alone
+        self._log((_BARRIER_ENTERED, self.clock(), workflow.index, tuple([call.index for call in missing]), site))
         return True
 
     def block_on_item(self, workflow: WorkflowCall, call: StreamCall, position: int, site: PlainSite | None) -> bool:

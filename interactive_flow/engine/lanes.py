@@ -1,9 +1,8 @@
 """Ready calls, waiting for a worker: one lane for each executor.
 
-A lane has two queues.  *Ready* calls are for the executor's workers, the longest remaining path first, then in call
-order.  *Tiny* ones, of tasks that have proved to be over sooner than another thread could take them on
-(`interactive_flow.engine.durations`), are for the thread that runs the workflow's code, as soon as that code stands
-still.
+In a lane the call with the longest remaining path is first, then they go in call order.  *Tiny* calls, of tasks that
+have proved to be over sooner than another thread could take them on (`interactive_flow.engine.durations`), are kept
+apart: they are for the thread that runs the workflow's code, as soon as that code stands still.
 
 A task's ``limit`` is kept here too: calls beyond it are held back until one of those at work has left.
 """
@@ -18,27 +17,23 @@ from interactive_flow.engine.calls import TaskCall
 from interactive_flow.engine.spec import TaskSpec
 from interactive_flow.model.states import CallState
 
-
 _READY = CallState.READY
 _FEW = 64
 
 
 class Lane:
-    """What waits for one executor.
+    """What waits for the workers of one executor.
 
     Attributes:
         executor: as the task was given it; None for the run's own.
+        ready: a heap.
     """
 
-    __slots__ = ("executor", "ready", "tiny")
+    __slots__ = ("executor", "ready")
 
     def __init__(self, executor: Any = None) -> None:
         self.executor = executor
         self.ready: list[tuple[float, int, TaskCall]] = []
-        self.tiny: deque[TaskCall] = deque()
-
-    def __bool__(self) -> bool:
-        return bool(self.ready or self.tiny)
 
 
 class Lanes:
@@ -47,23 +42,22 @@ class Lanes:
     Attributes:
         runs_tiny: whether somebody takes tiny calls; only ever those of the run's own executor.
         by_key: the lanes, by `TaskSpec.lane`; None is the run's own executor's.
+        tiny: the tiny calls that are ready, or were when they were put here.
         fresh: set where a call has become ready for workers; whoever drives the engine takes it back.
     """
 
     def __init__(self, runs_tiny: bool = False) -> None:
         self.runs_tiny = runs_tiny
         self.fresh = False
+        self.tiny: deque[TaskCall] = deque()
         self._own = Lane()
         self.by_key: dict[Any, Lane] = {None: self._own}
         self._at_work: dict[TaskSpec, int] = {}
         self._held_back: dict[TaskSpec, deque[TaskCall]] = {}
 
     def add(self, call: TaskCall) -> None:
-        """The call may begin as soon as there is a worker for it."""
+        """The call may begin as soon as there is a worker for it; tiny ones are put into `tiny` instead."""
         spec = call.spec
-        if self.runs_tiny and spec.may_be_tiny and spec.durations.tiny:
-            self._own.tiny.append(call)
-            return
         lane = self.by_key.get(spec.lane)
         if lane is None:
             lane = self.by_key[spec.lane] = Lane(spec.executor)
@@ -98,34 +92,18 @@ class Lanes:
         lane = self.by_key.get(key)
         return lane is not None and len(lane.ready) > 1
 
-    @property
-    def has_tiny(self) -> bool:
-        """True where a tiny call is ready."""
-        return bool(self._own.tiny)
-
-    def next_tiny(self) -> TaskCall | None:
-        """Takes out the tiny call that the workflow's thread should run; None where there is none."""
-        tiny = self._own.tiny
-        while tiny:
-            call = tiny.popleft()
-            if call.state is _READY:
-                return call
-        return None
-
     def hand_over(self, most: int | None = None) -> None:
         """Gives tiny calls to the workers: all, or `most` of them."""
-        own = self._own
-        for _ in range(len(own.tiny) if most is None else min(most, len(own.tiny))):
-            call = own.tiny.popleft()
-            heapq.heappush(own.ready, (-call.rank, call.index, call))
-            self.fresh = True
+        tiny = self.tiny
+        for _ in range(len(tiny) if most is None else min(most, len(tiny))):
+            self.add(tiny.popleft())
 
     def hand_over_few(self) -> None:
         """Gives the tiny calls to the workers because something that takes time waits for them, if they are few.
 
         Where they are many it is quicker to wait until the workflow's thread runs them.
         """
-        if len(self._own.tiny) <= _FEW:
+        if len(self.tiny) <= _FEW:
             self.hand_over()
 
     def left(self, spec: TaskSpec) -> None:
@@ -139,4 +117,4 @@ class Lanes:
                 return
 
     def __bool__(self) -> bool:
-        return any(self.by_key.values())
+        return bool(self.tiny) or any(lane.ready for lane in self.by_key.values())

@@ -39,7 +39,7 @@ class TaskSpec:
     watched: bool = field(init=False)
     """True where its calls have a timeout."""
     may_be_tiny: bool = field(init=False)
-    """False where a call needs somebody to watch over it, so that it cannot run where workflow code does."""
+    """False where a call needs somebody to watch over it, or to wait, so it cannot run where workflow code does."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "durations", durations_of(self.name, self.fn))
@@ -51,7 +51,8 @@ class TaskSpec:
         streams = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
         object.__setattr__(self, "streams", streams)
         object.__setattr__(self, "watched", self.timeout != Timeout())
-        plain = not streams and self.executor is None and self.limit is None and not self.watched
+        delayed = bool(self.retry.delays) and self.retry.delays[0] > 0
+        plain = not (streams or delayed or self.watched) and self.executor is None and self.limit is None
         object.__setattr__(self, "may_be_tiny", plain)
 
 

@@ -39,7 +39,7 @@ class EventLog(Sequence[Event]):
     def __init__(self) -> None:
         self._raw: list[tuple[Any, ...]] = []
         self.add_raw = self._raw.append
-        """Appends ``(code_of(kind), *plain fields)``: for whoever appends so many that a named tuple each is too dear."""
+        """Appends ``(code_of(kind), *plain fields)``: where a named tuple each would be too dear."""
         self.length = self._raw.__len__
         """The same as ``len``, and quicker."""
 

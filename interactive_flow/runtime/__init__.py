@@ -10,7 +10,7 @@ module             holds
 `collector`        Python's garbage collector, while runs go on
 `runner`           drives one run: engine, executors, workflow code
 `code_side`        what workflow code and placeholders ask of a run
-`deputy`           stands in for the runner's thread when a call is longer than thought
+`tiny`             tiny calls, run in the thread of the workflow's code
 `interrupts`       Ctrl-C and the stop button, at places where they do no harm
 `run`              the handle that people hold
 `observers`        who watches a run, and how often they are told

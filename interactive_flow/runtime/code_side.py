@@ -72,6 +72,7 @@ class CodeSide(ABC):
         lock: whoever holds it may drive the engine.
         interrupted: set by an interrupt that came at a bad moment; raised at the next good one.
         thread: the identifier of the thread that runs the workflow's code, once there is one.
+        alert: set where a call is of interest even if there is nothing to do for it yet.
         turns: grows whenever that thread gets on: with each call it makes, and each turn of its loop.
     """
 
@@ -81,6 +82,7 @@ class CodeSide(ABC):
         self.lock = threading.Lock()
         self.interrupted = False
         self.turns = 0
+        self.alert = True
         self.thread: int | None = None
         self._signal: SimpleQueue[None] = SimpleQueue()
         self._from_elsewhere: deque[tuple[WorkflowCall, Call]] = deque()
@@ -93,11 +95,6 @@ class CodeSide(ABC):
     @abstractmethod
     def _react(self) -> None:
         """Does what the engine left to do; with the lock held."""
-
-    @property
-    @abstractmethod
-    def wants_to_know(self) -> bool:
-        """True where a call that is nobody's to run yet is of interest all the same."""
 
     @abstractmethod
     def _goes_on_at_once(self, workflow: WorkflowCall) -> bool:
@@ -119,9 +116,10 @@ class CodeSide(ABC):
         site = site_of(sys._getframe(2))
         engine = self.engine
         with self.lock:
-            self._check(scope)
+            if scope.state is not _RUNNING:
+                self._check(scope)
             call = engine.call(scope, spec, args, kwargs, deps, site)
-            if engine.lanes.fresh or engine.abandoned or self.wants_to_know:
+            if engine.lanes.fresh or engine.abandoned or self.alert:
                 self._react()
         if replay is not None:
             replay.note(call, spec.name, args, kwargs)
@@ -280,8 +278,9 @@ class CodeSide(ABC):
             TaskError: a call failed: the error that is the earliest.
         """
         workflow = current_workflow.get()
-        here = workflow is not None and workflow.engine is self.engine and self.thread == threading.get_ident()
-        if here and all(call.engine is self.engine for call in calls):
+        engine = self.engine
+        here = workflow is not None and workflow.engine is engine and self.thread == threading.get_ident()
+        if here and all(call.engine is engine for call in calls):
             assert workflow is not None
             with self.lock:
                 self._check(workflow)

@@ -1,9 +1,9 @@
 """Python's garbage collector, while runs go on.
 
 A run makes many objects that live on: a call, its placeholder, its events.  The collector takes many new objects that
-are not given back for a sign of garbage and looks again and again for some among them, which with its usual settings
-is a third of the time that a run of 100 000 short tasks takes.  So while runs go on it looks after every ten thousand new
-objects instead of every seven hundred.  What it finds stays the same, and all is put back afterwards.
+are not given back for a sign of garbage and looks for some among them, again and again, which with its usual settings
+is a third of the time that a run of 100 000 short tasks takes.  So while runs go on it looks after every ten thousand
+new objects instead of every seven hundred.  What it finds stays the same, and all is put back afterwards.
 """
 
 from __future__ import annotations

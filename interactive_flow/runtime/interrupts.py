@@ -21,7 +21,7 @@ from interactive_flow.runtime import worker
 from interactive_flow.runtime.clock import SystemClock
 
 _PROTECTED = ("interactive_flow.engine.", "interactive_flow.runtime.", "interactive_flow.authoring.")
-_open_places: set[CodeType] = {fibers._run.__code__, worker._run.__code__, SystemClock.wait.__code__}
+_open_places: set[CodeType] = {fibers._run.__code__, worker.run_here.__code__, SystemClock.wait.__code__}
 """Functions of this package below which people's code runs, or nothing does."""
 
 

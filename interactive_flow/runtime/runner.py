@@ -27,19 +27,15 @@ from interactive_flow.model.errors import TaskError
 from interactive_flow.model.states import CallState, RunStatus
 from interactive_flow.runtime.clock import SYSTEM_CLOCK, Clock
 from interactive_flow.runtime.code_side import CodeSide
-from interactive_flow.runtime.deputy import Deputy
 from interactive_flow.runtime.executors import Executor, InlineExecutor, Report, ThreadExecutor, make_executor
-from interactive_flow.runtime.worker import Failure, run_task
-
+from interactive_flow.runtime.tiny import TinyCalls
+from interactive_flow.runtime.worker import Failure
 
 _RUNNING = CallState.RUNNING
 _UNDER_WAY = RunStatus.RUNNING
-_HANDED_OVER = 256
-_SPELL = 64
-"""How many tiny calls are run before the runner's loop looks at the time again."""
 
 
-class _Lane:
+class Lane:
     """An executor of this run, and how many more jobs it takes."""
 
     __slots__ = ("capacity", "executor", "free", "key", "queues")
@@ -75,18 +71,17 @@ class Runner(CodeSide):
     ) -> None:
         super().__init__()
         self._max_workers = max_workers
-        own = _Lane(None, make_executor(executor, max_workers))
-        self._lanes: dict[Any, _Lane] = {None: own}
+        own = Lane(None, make_executor(executor, max_workers))
+        self._lanes: dict[Any, Lane] = {None: own}
         self.clock: Clock = getattr(own.executor, "clock", SYSTEM_CLOCK)
         self.echo = True
-        self._t0 = self.clock.now()
+        self.t0 = self.clock.now()
         self._run, self._wall, self._rate_limit, self._restarts = run, time.time(), rate_limit, 0
         self._strategy = strategy
         self.engine = self._new_engine()
         self._asleep_until: float | None = None  # None: awake; infinity: until something happens
         self._cancel_reason: str | None = None
-        self._tiny_job: Job | None = None
-        self._deputy: Deputy | None = None
+        self._tiny = TinyCalls(self)
         self.when_over: Callable[[], None] | None = None
 
     def _new_engine(self) -> Engine:
@@ -105,7 +100,7 @@ class Runner(CodeSide):
 
     def seconds(self) -> float:
         """Seconds since the start of the run."""
-        return self.clock.now() - self._t0
+        return self.clock.now() - self.t0
 
     # -- the runner's thread --------------------------------------------------------------------------------------
 
@@ -134,13 +129,12 @@ class Runner(CodeSide):
                 fiber.close()
             for lane in self._lanes.values():
                 lane.executor.close()
-            if self._deputy is not None:
-                self._deputy.over.set()
+            self._tiny.close()
 
     def _drive(self, spec: WorkflowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         engine = self.engine
-        self._context = contextvars.copy_context()
-        self._t0 = self.clock.now()
+        self.context = contextvars.copy_context()
+        self.t0 = self.clock.now()
         with self.lock:
             engine.start(spec, args, kwargs)
         for lane in self._lanes.values():
@@ -150,9 +144,7 @@ class Runner(CodeSide):
             if self.interrupted:
                 raise KeyboardInterrupt
             with self.lock:
-                engine.fire_timers()
-                if self._cancel_reason is not None:
-                    engine.cancel(self._cancel_reason)
+                self.see_to_the_time()
                 self._hear_from_elsewhere()
                 self._react()
                 fibers, engine.discarded = engine.discarded, []
@@ -165,7 +157,7 @@ class Runner(CodeSide):
                 engine = self._begin_again(spec, *engine.next_input)
             elif workflow is not None:
                 self._advance(workflow)
-            elif not (self._run_tiny() or self._run_inline()):
+            elif not (self._tiny.run() or self._run_inline()):
                 self._sleep()
 
     def _begin_again(self, spec: WorkflowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Engine:
@@ -203,95 +195,30 @@ class Runner(CodeSide):
         return Returned(value)
 
     def _goes_on_at_once(self, workflow: WorkflowCall) -> bool:
-        """Runs tiny calls where the code stands, instead of leaving it for that; True if it may go on then.
+        return self._tiny.resolve(workflow)
 
-        Whatever else there is to do has to wait for the runner's loop, so then the code is left.
-        """
-        engine = self.engine
-        if workflow.replay is not None or engine.runnable or not engine.lanes.has_tiny or not self._is_free():
-            return False
-        try:
-            self._run_tiny()
-        except KeyboardInterrupt:  # a task is no place where workflow code would look for it
-            self.interrupted = True
-            return False
-        with self.lock:
-            if workflow.state is _RUNNING and engine.runnable and engine.runnable[0] is workflow and self._is_free():
-                engine.runnable.popleft()
-                return True
-        return False
-
-    def _is_free(self) -> bool:
-        """True where nothing has come up that the runner's loop must see to."""
+    def is_called_away(self) -> bool:
+        """True where something has come up that the runner's loop must see to."""
         if self.interrupted or self._cancel_reason is not None or self._from_elsewhere:
-            return False
+            return True
         deadline = self.engine.next_deadline()
-        return deadline is None or deadline > self.engine.clock()
-
-    def _run_tiny(self) -> bool:
-        """Runs tiny calls here until there is workflow code to advance, for a while; True where there was one to run."""
-        now, t0, engine = self.clock.now, self._t0, self.engine
-        lanes, lock, context = engine.lanes, self.lock, self._context
-        if not lanes.has_tiny:
-            return False
-        with lock:
-            job = self._start_tiny()
-        if job is None:
-            return False
-        left = _SPELL
-        while job is not None:
-            self._tiny_job = job
-            started = now()
-            outcome = run_task(job, self, context)
-            finished = now()
-            with lock:
-                self._tiny_job = None
-                self.turns += 1
-                if not job.abandoned:
-                    job.lane.free += 1
-                    self._report(job, outcome, started - t0, finished - t0, "runner")
-                if lanes.fresh or engine.abandoned:
-                    self._react()
-                left -= 1
-                over = engine.runnable or engine.status is not _UNDER_WAY or self._cancel_reason or self.interrupted
-                job = self._start_tiny() if left and not over else None
-        return True
-
-    def _start_tiny(self) -> Job | None:
-        """The next tiny call, which takes the place of a worker like any other; None where there is none."""
-        lane = self._lanes[None]
-        if lane.free <= 0 or not self.engine.tiny_is_wanted():
-            self.engine.lanes.hand_over()
-            self._react()
-            return None
-        job = self.engine.start_tiny()
-        if job is not None:
-            job.lane = lane
-            lane.free -= 1
-        return job
-
-    def stand_in(self, seen: int) -> None:
-        """For the deputy: does what the runner's thread does for others, unless it has got on since `turns` was `seen`.
-
-        Only some of the tiny calls are handed over at a time: the runner's thread may be back any moment.
-        """
-        with self.lock:
-            if self.turns != seen:
-                return
-            engine = self.engine
-            engine.lanes.hand_over(_HANDED_OVER)
-            if self._tiny_job is None:
-                self._react()
-                return  # the workflow's code takes its time; timers are not in its way
-            engine.fire_timers()
-            if self._cancel_reason is not None:
-                engine.cancel(self._cancel_reason)
-            self._react()
+        return deadline is not None and deadline <= self.engine.clock()
 
     @property
-    def holds_up_tiny(self) -> bool:
-        """True where tiny calls wait for the runner's thread, or it is running one."""
-        return self._tiny_job is not None or self.engine.lanes.has_tiny
+    def is_cancelled(self) -> bool:
+        """True once somebody has asked for the end of the run."""
+        return self._cancel_reason is not None
+
+    @property
+    def own_lane(self) -> Lane:
+        """That of the run's own executor."""
+        return self._lanes[None]
+
+    def see_to_the_time(self) -> None:
+        """Fires timers that are due, and cancels the run if somebody has asked for that; with the lock held."""
+        self.engine.fire_timers()
+        if self._cancel_reason is not None:
+            self.engine.cancel(self._cancel_reason)
 
     def _run_inline(self) -> bool:
         return any(executor.run_pending() for executor in self._inline_executors())
@@ -304,16 +231,18 @@ class Runner(CodeSide):
             engine = self.engine
             if not self._waits_elsewhere:
                 engine.check_stalled()
-            busy = engine.runnable or engine.lanes.has_tiny or engine.status is not _UNDER_WAY
+            busy = engine.runnable or engine.lanes.tiny or engine.status is not _UNDER_WAY
             if busy or self._cancel_reason is not None or any(e.pending for e in self._inline_executors()):
                 return
             deadline = self.engine.next_deadline()
             self._asleep_until = float("inf") if deadline is None else deadline
+            self.alert = True
             timeout = None if deadline is None else max(deadline - self.engine.clock(), 0.0)
         try:
             self.clock.wait(self._signal, timeout)
         finally:
             self._asleep_until = None
+            self.alert = not self._tiny.watched
 
     # -- with the lock held ---------------------------------------------------------------------------------------
 
@@ -323,8 +252,8 @@ class Runner(CodeSide):
         engine.lanes.fresh = False
         if engine.abandoned:
             for job in engine.abandoned:
-                job.lane.free += 1
-                if job is not self._tiny_job:
+                if job.lane is not None:
+                    job.lane.free += 1
                     job.lane.executor.cancel(job)
             engine.abandoned.clear()
         for key, waiting in engine.lanes.by_key.items():
@@ -342,23 +271,20 @@ class Runner(CodeSide):
                     self._wake()
         self._tell_own_thread()
 
-    @property
-    def wants_to_know(self) -> bool:
-        return self._deputy is None or self._asleep_until is not None
-
     def _tell_own_thread(self) -> None:
         """Wakes the runner's thread where there is something for it to do, or sees to it that somebody else does it."""
         engine = self.engine
-        if self._deputy is None and engine.lanes.has_tiny:
-            self._deputy = Deputy(self)
-        if self._tiny_job is not None and engine.status is not _UNDER_WAY and self.when_over is not None:
+        if engine.lanes.tiny and not self._tiny.watched:
+            self._tiny.watch()
+            self.alert = self._asleep_until is not None
+        if self._tiny.current is not None and engine.status is not _UNDER_WAY and self.when_over is not None:
             self.when_over()  # the runner's thread is in a task's code, and nobody knows for how long
         if self._asleep_until is None:
             return
         if (
             engine.runnable
             or not engine.jobs  # then nothing may be left that could go on; the runner's thread looks
-            or engine.lanes.has_tiny
+            or engine.lanes.tiny
             or engine.status is not _UNDER_WAY
             or self._due_earlier(engine.next_deadline())
         ):
@@ -372,21 +298,21 @@ class Runner(CodeSide):
             self._asleep_until = None
             self._signal.put(None)
 
-    def _open_lane(self, key: Any) -> _Lane:
+    def _open_lane(self, key: Any) -> Lane:
         given = self.engine.lanes.by_key[key].executor
-        lane = self._lanes[key] = _Lane(key, make_executor(given, self._max_workers))
-        self._context.copy().run(lane.executor.open, self)
+        lane = self._lanes[key] = Lane(key, make_executor(given, self._max_workers))
+        self.context.copy().run(lane.executor.open, self)
         return lane
 
     # -- what executors report (in any thread) --------------------------------------------------------------------
 
     def finished(self, job: Job, outcome: Any, started: float, finished: float, worker: str) -> Job | None:
         """See `Port.finished`."""
-        t0 = self._t0
+        t0 = self.t0
         with self.lock:
             if job.abandoned:
                 return None
-            self._report(job, outcome, started - t0, finished - t0, worker)
+            self.report(job, outcome, started - t0, finished - t0, worker)
             lane, engine = job.lane, self.engine
             following = engine.start_next(lane.key, lane.queues) if self._cancel_reason is None else None
             if following is None:
@@ -401,18 +327,18 @@ class Runner(CodeSide):
 
     def finished_many(self, reports: Sequence[Report]) -> None:
         """See `Port.finished_many`."""
-        t0 = self._t0
+        t0 = self.t0
         with self.lock:
             for job, outcome, started, finished, worker in reports:
                 if not job.abandoned:
                     job.lane.free += 1
-                    self._report(job, outcome, started - t0, finished - t0, worker)
+                    self.report(job, outcome, started - t0, finished - t0, worker)
             self._react()
 
     def begun(self, job: Job, at: float, worker: str) -> None:
         """See `Port.begun`."""
         with self.lock:
-            self.engine.begun(job, at - self._t0, worker)
+            self.engine.begun(job, at - self.t0, worker)
             self._react()
 
     def resize(self, executor: Executor, capacity: int) -> None:
@@ -424,7 +350,8 @@ class Runner(CodeSide):
                     lane.capacity = capacity
             self._react()
 
-    def _report(self, job: Job, outcome: Any, started: float, finished: float, worker: str) -> None:
+    def report(self, job: Job, outcome: Any, started: float, finished: float, worker: str) -> None:
+        """Tells the engine how a job has ended; times are seconds since the start of the run."""
         try:
             if type(outcome) is Failure:
                 self.engine.attempt_failed(job, outcome.error, started, finished, worker)
@@ -436,6 +363,8 @@ class Runner(CodeSide):
     def heartbeat(self, job: Job, progress: float | None, message: str | None) -> bool:
         """See `Port.heartbeat`."""
         with self.lock:
+            if job is self._tiny.current:
+                self._tiny.begin()
             self.engine.heartbeat(job, progress, message)
             return job.call.job is job
 
@@ -449,6 +378,7 @@ class Runner(CodeSide):
     def fetch_output(self) -> None:
         """Makes events of what running tasks have printed so far; for whoever watches."""
         with self.lock:
+            self._tiny.begin()
             self.engine.fetch_output()
 
     # -- what others ask ------------------------------------------------------------------------------------------

@@ -40,10 +40,11 @@ class Failure:
 
 def run_task(job: Job, port: Port, context: contextvars.Context) -> Any:
     """Runs a job's task with its arguments, in a copy of `context`; its value, or a `Failure`."""
-    return context.copy().run(_run, job, port)
+    return context.copy().run(run_here, job, port)
 
 
-def _run(job: Job, port: Port) -> Any:
+def run_here(job: Job, port: Port) -> Any:
+    """`run_task` in the context in which it is called, which must be the job's own."""
     current_job.set((job, port))
     if current_workflow.get() is not None:
         current_workflow.set(None)  # a task called inside a task is an ordinary function
