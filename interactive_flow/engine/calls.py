@@ -270,7 +270,7 @@ class Barrier:
     def arrived(self, done: Call) -> None:
         """One of the calls has finished."""
         self.missing -= 1
-        if not self.missing or done.failed:
+        if not self.missing or done.state is not _SUCCEEDED:
             self.open()
 
     def open(self) -> None:

@@ -65,10 +65,14 @@ class Durations:
             elif self._score < _MOST:
                 self._score += 1
                 self.tiny = self._score >= _TRUSTED
+            elif not self._by_number:  # always tiny so far: which of them took how long is of no interest
+                self.count += 1
+                self.mean += (seconds - self.mean) * 0.1
+                return
         known = self._by_number
         if number <= len(known):
             known[number - 1] = seconds
-        elif number <= _NUMBERS:
+        elif number <= _NUMBERS and not self.tiny:
             known.extend([-1.0] * (number - 1 - len(known)))
             known.append(seconds)
         self.count = count = self.count + 1

@@ -261,15 +261,16 @@ class Graph:
 
     def mark(self, call: Call, state: CallState, outcome: Any) -> None:
         """A call takes its final state."""
-        if call.state not in LEGAL or state not in LEGAL[call.state]:
+        if not (state is SUCCEEDED and call.state is RUNNING) and state not in LEGAL.get(call.state, ()):
             raise self.illegal(call, state)
         call.state = state
         call.done = True
         call.outcome = outcome
         call.order = self.events.length()
         call.args, call.kwargs = (), _NO_KWARGS
-        if call.scope is not None:
-            call.scope.open.pop(call, None)
+        scope = call.scope
+        if scope is not None:
+            scope.open.pop(call, None)
 
     def _tell_dependents(self, call: Call) -> None:
         if not call.dependents:
