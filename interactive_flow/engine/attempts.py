@@ -91,7 +91,8 @@ class Attempts(Graph):
             queued: False where a worker is free and begins it now; True where it may have to wait in the executor's
                 own queue, and `begun` will tell.
         """
-        if self._ranking.stale and self.lanes.crowded(lane) and self._ranking.refresh(self.root, self._next_index):
+        ranking = self._ranking
+        if ranking.stale and self.lanes.crowded(lane) and ranking.refresh(self.root, self.clock()):
             self.lanes.reorder()
         if self._interval and self.clock() < self._next_start:
             return None  # `next_deadline` says when to ask again

@@ -5,16 +5,19 @@ The rank of a call is what it is expected to take itself plus the largest rank a
 scheduling for heterogeneous computing", IEEE TPDS 13(3), 2002), with expected durations learned by task name and call
 number.
 
-The graph grows while it runs, so ranks are worked out anew now and then, for what has not finished yet.  A `Ranking`
-spends on that at most a fixed number of steps for each call that was ever made, however the graph grows.
+The graph grows while it runs, so ranks are worked out anew now and then, for what has not finished yet.  How often
+depends on how much that is: about a fiftieth of the time may go into it, so that a large graph of short tasks, which
+has little to gain, is left in call order for longer than it would take to run it.
 """
 
 from __future__ import annotations
 
 from interactive_flow.engine.calls import Call, Scope, TaskCall
 
-_STEPS_PER_CALL = 4
-_FREE_STEPS = 1000
+_STEP = 1e-6
+"""Seconds: about what one call takes to rank."""
+
+_SHARE = 50
 
 
 class Ranking:
@@ -26,52 +29,51 @@ class Ranking:
 
     def __init__(self) -> None:
         self.stale = False
-        self._spent = 0
-        self._next_at = 0
+        self._next_at = 0.0
         self._expected = 0.0
 
-    def refresh(self, root: Scope, made: int) -> bool:
+    def refresh(self, root: Scope, now: float) -> bool:
         """Works out the ranks below `root`, if they are stale and the budget allows; True if it did.
 
         Args:
             root: the run's own workflow.
-            made: how many calls were made so far.
+            now: seconds since the start of the run.
         """
-        if not self.stale or self._next_at > made:
-            return False
-        calls = _unfinished(root)
-        if self._spent + len(calls) > _STEPS_PER_CALL * made + _FREE_STEPS:
-            # So many calls must be made before it can be afforded; to look at them sooner would cost as much.
-            self._next_at = made + max(len(calls) // _STEPS_PER_CALL, 16)
-            self._spent += len(calls)
+        if not self.stale or now < self._next_at:
             return False
         self.stale = False
-        self._spent += len(calls)
+        calls = _unfinished(root)
+        self._next_at = now + len(calls) * _STEP * _SHARE
         means = [call.spec.durations.mean for call in calls if isinstance(call, TaskCall) and call.spec.durations.count]
         if means:
             self._expected = sum(means) / len(means)
         # Whoever waits for a call was made after it, so by falling index a single pass is enough, except for what
         # waits on behalf of its own calls: a workflow at a barrier, a reduction.  Those come first, with what waits
         # for them.
-        ranks: dict[Call, float] = {}
-        for call in sorted(calls, key=lambda c: (not isinstance(c, Scope), c.index), reverse=True):
-            self._rank(call, ranks)
-        for call in sorted(calls, key=lambda c: (isinstance(c, Scope), c.index), reverse=True):
-            self._rank(call, ranks)
+        others: dict[Call, float] = {}
+        scopes = [call for call in calls if isinstance(call, Scope)]
+        calls.sort(key=lambda call: call.index, reverse=True)
+        if scopes:
+            for call in calls:
+                self._rank(call, others)
+            scopes.sort(key=lambda call: call.index, reverse=True)
+            for scope in scopes:
+                self._rank(scope, others)
+        for call in calls:
+            self._rank(call, others)
         return True
 
-    def _rank(self, call: Call, ranks: dict[Call, float]) -> None:
-        after = max((ranks.get(waiting, 0.0) for waiting in call.dependents or ()), default=0.0)
+    def _rank(self, call: Call, others: dict[Call, float]) -> None:
+        after = 0.0
+        for waiting in call.dependents or ():
+            rank = waiting.rank if isinstance(waiting, TaskCall) else others.get(waiting, 0.0)
+            if rank > after:
+                after = rank
         if isinstance(call, TaskCall):
-            call.rank = after + self.expected(call)
-            ranks[call] = call.rank
+            known = call.spec.durations
+            call.rank = after + (known.expected(call.number) if known.count else self._expected)
         else:
-            ranks[call] = after
-
-    def expected(self, call: TaskCall) -> float:
-        """Seconds that the call is expected to take; for a task not seen yet, what others take on average."""
-        known = call.spec.durations
-        return known.expected(call.number) if known.count else self._expected
+            others[call] = after
 
 
 def _unfinished(root: Scope) -> list[Call]:
