@@ -163,10 +163,9 @@ def _as_is(value: Any, walk: _Walk) -> Any:
 
 
 def _list(value: list[Any], walk: _Walk) -> list[Any]:
-    kinds = set(map(type, value))
-    if kinds <= _OPAQUE:
+    if _OPAQUE.issuperset(map(type, value)):
         return value.copy()
-    if Placeholder not in kinds:
+    if Placeholder not in map(type, value):
         return [walk.map(x) for x in value]
     walk.seen += 1
     replace, rest = walk.replace, walk.map
