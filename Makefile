@@ -6,6 +6,7 @@ VENV ?= .venv
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+BENCH ?=
 NOTEBOOK ?= notebooks/01_video_workflow.ipynb
 
 # Jupyter refuses to run as root unless told that this is meant, as it is in a container.
@@ -32,10 +33,8 @@ check: $(VENV)/.dev  ## only style, types and layers: a few seconds
 lint types layers unit notebooks browser: $(VENV)/.dev  # one part of `make test`
 	@tools/run_tests.sh $(BIN) $@
 
-bench: $(VENV)/.dev  ## measure what a task costs on this machine
-	@$(BIN)/python benchmarks/example_workflows.py
-	@echo
-	@$(BIN)/python benchmarks/overhead.py
+bench: $(VENV)/.bench  ## measure what a task costs here and elsewhere, and write docs/benchmarks.md (BENCH=--quick: 3 minutes)
+	@$(BIN)/python benchmarks/run.py $(BENCH)
 
 coverage: $(VENV)/.dev  ## run the unit tests and show which lines they miss
 	@$(BIN)/python -m coverage run -m pytest --quiet --ignore=tests/browser
@@ -71,3 +70,9 @@ $(VENV)/.lab: pyproject.toml | $(VENV)/.base
 $(VENV)/.dev: pyproject.toml | $(VENV)/.base
 	@$(PIP) install --editable ".[notebook,terminal,examples]" --group dev
 	@touch $@ $(VENV)/.demo $(VENV)/.lab
+
+# What is compared with is optional: a peer that cannot be installed is left out, and the tables say so.
+$(VENV)/.bench: benchmarks/requirements.txt | $(VENV)/.dev
+	@sed -e 's/ *#.*//' -e '/^$$/d' $< | while read -r peer; do \
+	  $(PIP) install "$$peer" || echo "left out of the benchmarks: $$peer" >&2; done
+	@touch $@
