@@ -3,15 +3,21 @@
 A replayed workflow keeps the calls that its code made, in order.  When the code runs again, its first call is answered
 with the first of them, and so on; only past the end are new calls made.  So code that does the same each time meets
 what it did before, whatever has finished meanwhile.  Code that does not is told so at the first difference.
+
+Iterators that this package makes are kept too (`Items`), because one may be handed on to code that runs again by
+itself: a sub-workflow must find it where it was when that sub-workflow began, and whoever made it must find it where
+the sub-workflow has left it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any
 
-from interactive_flow.engine.calls import Call
-from interactive_flow.engine.placeholder import Placeholder, call_of
+from interactive_flow.engine.calls import Call, WorkflowCall
+from interactive_flow.engine.placeholder import Placeholder, call_of, current_workflow
 from interactive_flow.model.brief import brief_call
 from interactive_flow.model.errors import DeterminismError
 
@@ -19,21 +25,37 @@ _REMEDY = (
     "workflow code must do the same each time it runs: take time, chance and everything else that changes from a task, "
     "from an argument, or from interactive_flow.stable"
 )
+_ITERATORS_OF = ("builtins", "itertools")
+
+
+class LetGo(BaseException):
+    """Raised at a barrier of replayed code, to get out of it."""
 
 
 class Replay:
-    """The calls that a workflow's code has made, and how far it has come in running again."""
+    """The calls that a workflow's code has made, and how far it has come in running again.
 
-    __slots__ = ("_made", "_name", "_position")
+    Attributes:
+        left: True once the code has come to a barrier, and must be left.
+        error: the first difference, for when the code takes it for an error of its own and goes on.
+    """
+
+    __slots__ = ("_asked", "_kept", "_made", "_name", "_position", "error", "left")
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._made: list[tuple[Call, str, tuple[Any, ...], dict[str, Any]]] = []
         self._position = 0
+        self._kept: dict[Any, list[Any]] = {}
+        self._asked: Counter[Any] = Counter()
+        self.left = False
+        self.error: DeterminismError | None = None
 
     def begin(self) -> None:
         """The code begins at the top."""
         self._position = 0
+        self._asked.clear()
+        self.left = False
 
     def take(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
         """The call that the code made here before; None where it has not come so far yet.
@@ -45,7 +67,8 @@ class Replay:
             return None
         call, expected, expected_args, expected_kwargs = self._made[self._position]
         if name != expected or not same(args, expected_args) or not same(kwargs, expected_kwargs):
-            raise self._error(brief_call(name, args, kwargs))
+            found = brief_call(name, args, kwargs)
+            raise self._error(found, f"made {found}")
         self._position += 1
         return call
 
@@ -54,24 +77,86 @@ class Replay:
         self._made.append((call, name, args, kwargs))
         self._position += 1
 
-    def check_end(self, what: str) -> None:
-        """The code stopped here, by `what`.
+    def check_end(self, found: str) -> DeterminismError | None:
+        """The code made no further call, but did what `found` says: it waited, came to its end, or raised.
 
-        Raises:
-            DeterminismError: it had made more calls before.
+        Returns:
+            The error if it had made more calls before.
         """
-        if self._position < len(self._made):
-            raise self._error(what)
+        return self._error(found, found) if self._position < len(self._made) else None
 
-    def _error(self, found: str) -> DeterminismError:
-        _, name, args, kwargs = self._made[self._position]
-        return DeterminismError(
-            f"{self._name} did something else when its code was run again: as call {self._position + 1} it made "
-            f"{brief_call(name, args, kwargs)} before, and {found} now; {_REMEDY}",
-            position=self._position,
-            expected=brief_call(name, args, kwargs),
-            found=found,
-        )
+    def again(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What `make` gave when the code asked for this `key`, as often as it has now, in its first run."""
+        kept = self._kept.setdefault(key, [])
+        asked = self._asked[key]
+        self._asked[key] += 1
+        if asked == len(kept):
+            kept.append(make())
+        return kept[asked]
+
+    def _error(self, found: str, what: str) -> DeterminismError:
+        if self.error is None:
+            _, name, args, kwargs = self._made[self._position]
+            expected = brief_call(name, args, kwargs)
+            self.error = DeterminismError(
+                f"{self._name} did something else when its code was run again: as call {self._position + 1} it made "
+                f"{expected} before, and now it {what}; {_REMEDY}",
+                position=self._position,
+                expected=expected,
+                found=found,
+            )
+        return self.error
+
+
+class Items(Iterator[Any]):
+    """Iterates over something on behalf of whoever takes the next item, which may be code of several workflows.
+
+    Each step claims a position; code that runs again has the positions again that it claimed before.  Made by `items`.
+    """
+
+    __slots__ = ("_position", "_step")
+
+    def __init__(self, step: Callable[[int], Any]) -> None:
+        self._step = step
+        self._position = 0
+
+    def __next__(self) -> Any:
+        workflow = current_workflow.get()
+        replay = workflow.replay if workflow is not None else None
+        return self._step(self._claim() if replay is None else replay.again(self, self._claim))
+
+    def _claim(self) -> int:
+        position = self._position
+        self._position += 1
+        return position
+
+
+def items(workflow: WorkflowCall | None, source: Any, step: Callable[[int], Any]) -> Items:
+    """An iterator for the code of `workflow`; the same one when it runs again.
+
+    Args:
+        workflow: whose code asks for it.
+        source: what it iterates over.
+        step: gives the item at a position, counted from 0; raises StopIteration where there is none.
+    """
+    if workflow is None or workflow.replay is None:
+        return Items(step)
+    made: Items = workflow.replay.again(source, lambda: Items(step))
+    return made
+
+
+def used_up(arguments: Any) -> str | None:
+    """What among the arguments of workflow code can be gone through only once, so that the code cannot run again.
+
+    Returns:
+        The name of its type; None where there is no such thing.
+    """
+    kind = type(arguments)
+    if kind in (list, tuple, set, dict):
+        values = arguments.values() if kind is dict else arguments
+        return next(filter(None, map(used_up, values)), None)
+    # Files and the like are iterators too, but handed on for other reasons.
+    return kind.__name__ if issubclass(kind, Iterator) and kind.__module__ in _ITERATORS_OF else None
 
 
 def same(one: Any, other: Any) -> bool:
