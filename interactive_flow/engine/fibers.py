@@ -29,7 +29,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 from interactive_flow.engine.calls import Call, WorkflowCall
 from interactive_flow.engine.containers import gather
 from interactive_flow.engine.placeholder import current_workflow
-from interactive_flow.engine.replay import LetGo, Replay, used_up
+from interactive_flow.engine.replay import LetGo, Nowhere, Replay, used_up
 from interactive_flow.model.errors import DeterminismError
 
 
@@ -105,13 +105,8 @@ def _run(workflow: WorkflowCall, body: Callable[..., Any], args: tuple[Any, ...]
         return Raised(error.with_traceback(traceback.tb_next if traceback else None))
 
 
-class _Leaving:
-    """Takes the workflow's place while its code is left: what a ``finally`` clause asks of it then, it asks in vain."""
-
-    __slots__ = ()
-
-    def __getattr__(self, name: str) -> Any:
-        raise LetGo
+_LEAVING: Any = Nowhere(LetGo)
+"""The workflow while its code is left: what a ``finally`` clause asks of it then, it asks in vain."""
 
 
 class ReplayFiber:
@@ -163,7 +158,7 @@ class ReplayFiber:
         if error is not None:
             raise error
         self._replay.left = True
-        current_workflow.set(_Leaving())  # type: ignore[arg-type]
+        current_workflow.set(_LEAVING)
         raise LetGo
 
     def close(self) -> None:

@@ -11,12 +11,13 @@ the sub-workflow has left it.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any
 
 from interactive_flow.engine.calls import Call, WorkflowCall
+from interactive_flow.engine.containers import field_names, gather
 from interactive_flow.engine.placeholder import Placeholder, call_of, current_workflow
 from interactive_flow.model.brief import brief_call
 from interactive_flow.model.errors import DeterminismError
@@ -30,6 +31,21 @@ _ITERATORS_OF = ("builtins", "itertools")
 
 class LetGo(BaseException):
     """Raised at a barrier of replayed code, to get out of it."""
+
+
+class Nowhere:
+    """Takes the place of the workflow where its code must not ask for anything: whatever it asks for is refused."""
+
+    __slots__ = ("_refusal",)
+
+    def __init__(self, refusal: type[BaseException]) -> None:
+        self._refusal = refusal
+
+    def __getattr__(self, name: str) -> Any:
+        raise self._refusal
+
+
+_NOWHERE: Any = Nowhere(LookupError)
 
 
 class Replay:
@@ -163,7 +179,7 @@ def same(one: Any, other: Any) -> bool:
     """True where two arguments of the same call, made in two runs of the same code, may be taken for equal.
 
     Placeholders are equal if they stand for the same call, functions if they have the same code.  Objects that do not
-    say what makes them equal are trusted if they are of one type.
+    say what makes them equal are trusted if they are of one type.  Never waits for a value.
     """
     return _same(one, other, set())
 
@@ -177,17 +193,27 @@ def _same(one: Any, other: Any, compared: set[tuple[int, int]]) -> bool:
         return False
     if kind is Placeholder:
         return call_of(one) is call_of(other)
-    if kind in (list, tuple):
-        compared.add((id(one), id(other)))
-        return len(one) == len(other) and all(_same(x, y, compared) for x, y in zip(one, other, strict=True))
-    if kind is dict:
-        compared.add((id(one), id(other)))
-        return one.keys() == other.keys() and all(_same(one[key], other[key], compared) for key in one)
     if kind is FunctionType:
         return bool(one.__code__ == other.__code__)
-    if kind.__eq__ is object.__eq__:  # type: ignore[comparison-overlap]
-        return True
+    if issubclass(kind, list | tuple | dict | deque):
+        compared.add((id(one), id(other)))
+        if len(one) != len(other):
+            return False
+        if issubclass(kind, dict):
+            return one.keys() == other.keys() and all(_same(one[key], other[key], compared) for key in one)
+        return all(_same(x, y, compared) for x, y in zip(one, other, strict=True))
+    fields = field_names(kind)
+    if fields and gather((one,), {})[2]:  # what makes the objects equal would ask the placeholders in them
+        return all(_same(getattr(one, name, None), getattr(other, name, None), compared) for name in fields)
+    return kind.__eq__ is object.__eq__ or _equal(one, other)  # type: ignore[comparison-overlap]
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """What the objects say themselves; True where they cannot tell, arrays for example or a result that is missing."""
+    workflow = current_workflow.set(_NOWHERE)
     try:
         return bool(one == other)
-    except Exception:  # such as arrays, which have no single answer
+    except Exception:
         return True
+    finally:
+        current_workflow.reset(workflow)

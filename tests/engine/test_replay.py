@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import sys
+from collections import OrderedDict, deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import pytest
@@ -14,6 +16,7 @@ from interactive_flow import DeterminismError, TaskError, finish_order, first, f
 from interactive_flow.engine.containers import gather
 from interactive_flow.engine.replay import same
 from interactive_flow.examples.nine import NINE, square_or_add
+from interactive_flow.model.events import BarrierEntered
 
 STRATEGIES = pytest.mark.parametrize("strategy", ["resume", "replay"])
 
@@ -358,6 +361,55 @@ def test_combinators_and_sub_workflows_are_met_again() -> None:
     assert results[0] == results[1]
 
 
+@dataclass
+class Record:
+    inside: Any
+    about: Any = field(default=None, compare=False)
+
+
+class Named(NamedTuple):
+    inside: Any
+
+
+class Asking:
+    """Says what it is equal to by what is inside, where nobody looks for a placeholder."""
+
+    def __init__(self, inside: Any) -> None:
+        self.inside = inside
+
+    def __eq__(self, other: object) -> bool:
+        return bool(isinstance(other, Asking) and self.inside == other.inside)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+WRAPS: dict[str, Callable[[Any], Any]] = {
+    "list": lambda x: [x],
+    "deque": lambda x: deque([x]),
+    "dict": lambda x: {"x": x},
+    "OrderedDict": lambda x: OrderedDict(x=x),
+    "named tuple": Named,
+    "dataclass": Record,
+    "dataclass with a list": lambda x: Record([x]),
+    "opaque": Asking,
+}
+
+
+@pytest.mark.parametrize("name", WRAPS)
+def test_nobody_waits_for_what_is_in_arguments_to_compare_them(name: str) -> None:
+    lab = Laboratory()
+    wrap = WRAPS[name]
+
+    def code() -> Any:
+        one, other = lab.give("one", 5.0), lab.give("other", 5.0)
+        lab.give(wrap(one), 1.0)
+        lab.give(1, 1.0) + 0
+        return same(wrap(one), wrap(one)), same(wrap(one), wrap(other))
+
+    assert lab.run(lab.ready(code).options(strategy="replay")) == (True, name == "opaque")
+    assert [event.waits_on for event in lab.last.events() if isinstance(event, BarrierEntered)] == [(4,)]
+
+
 def test_which_arguments_count_as_the_same() -> None:
     class Silent:
         pass
@@ -380,6 +432,9 @@ def test_which_arguments_count_as_the_same() -> None:
     assert same(Silent(), Silent())
     assert same(Loud(), Loud())
     assert not same([1], [1, 2])
+    assert same(Asking(1), Asking(1))
+    assert not same(Asking(1), Asking(2))
+    assert same(Record(1, about="this"), Record(1, about="that"))
     assert not same({"a": 1}, {"b": 1})
     assert not same(1, 1.0)
     assert not same(lambda: 1, lambda: 2)
