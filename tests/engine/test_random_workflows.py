@@ -67,10 +67,11 @@ def test_it_is_the_same_every_time(expression: Expression, workers: int) -> None
 
 
 @settings(max_examples=60)
-@given(timeless, st.integers(1, 6), st.sampled_from(["threads", "inline"]))
-def test_on_real_executors_too(expression: Expression, workers: int, executor: str) -> None:
+@given(timeless, st.integers(1, 6), st.sampled_from(["threads", "inline"]), st.sampled_from(["resume", "replay"]))
+def test_on_real_executors_too(expression: Expression, workers: int, executor: str, strategy: str) -> None:
     interpreter = Interpreter(lambda time: None)
-    workflow = workflow_of(expression, interpreter).options(max_workers=workers, executor=executor)
+    workflow = workflow_of(expression, interpreter)
+    workflow = workflow.options(max_workers=workers, executor=executor, strategy=strategy)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("interactive_flow.runtime.run.Run.warn_of_ignored_errors", lambda self, stacklevel: None)
         assert outcome(workflow.run) == sequentially(expression)
