@@ -115,19 +115,19 @@ class ReplayFiber:
     Lists, dicts and sets among its arguments are copied for each run, since the code may change them.
     """
 
-    __slots__ = ("_arguments", "_begun", "_body", "_replay", "_workflow")
+    __slots__ = ("_arguments", "_body", "_replay", "_runs", "_workflow")
 
     def __init__(self, workflow: WorkflowCall, body: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> None:
         self._workflow, self._body, self._arguments = workflow, body, (args, kwargs)
         self._replay = workflow.replay = Replay(workflow.spec.name)
-        self._begun = False
+        self._runs = 0
 
     def advance(self) -> Returned | Raised | None:
         args, kwargs = self._arguments
-        once = used_up((args, kwargs)) if self._begun else None
+        self._runs += 1
+        once = used_up((args, kwargs)) if self._runs == 2 else None
         if once is not None:
             return Raised(self._cannot_run_again(once))
-        self._begun = True
         with contextlib.suppress(ValueError):  # a container that contains itself is nothing to be copied
             args, kwargs, _ = gather(args, kwargs)
         replay = self._replay

@@ -27,6 +27,7 @@ _REMEDY = (
     "from an argument, or from interactive_flow.stable"
 )
 _ITERATORS_OF = ("builtins", "itertools")
+_CONTAINERS: tuple[type, ...] = (list, tuple, set, dict)
 
 
 class LetGo(BaseException):
@@ -167,12 +168,22 @@ def used_up(arguments: Any) -> str | None:
     Returns:
         The name of its type; None where there is no such thing.
     """
-    kind = type(arguments)
-    if kind in (list, tuple, set, dict):
-        values = arguments.values() if kind is dict else arguments
-        return next(filter(None, map(used_up, values)), None)
-    # Files and the like are iterators too, but handed on for other reasons.
-    return kind.__name__ if issubclass(kind, Iterator) and kind.__module__ in _ITERATORS_OF else None
+    looked_into: set[int] = set()
+    containers = [arguments]
+    while containers:
+        container = containers.pop()
+        if id(container) in looked_into:
+            continue
+        looked_into.add(id(container))
+        values = container.values() if type(container) is dict else container
+        kinds = set(map(type, values))
+        for kind in kinds:
+            # Files and the like are iterators too, but handed on for other reasons.
+            if issubclass(kind, Iterator) and kind.__module__ in _ITERATORS_OF:
+                return kind.__name__
+        if not kinds.isdisjoint(_CONTAINERS):
+            containers.extend(value for value in values if type(value) in _CONTAINERS)
+    return None
 
 
 def same(one: Any, other: Any) -> bool:

@@ -98,7 +98,6 @@ def largest(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expressio
     some = st.lists(inner, min_size=1, max_size=4)
     return st.one_of(
         larger(inner),
-        larger(inner),
         _made("order", some, st.sampled_from(["last", "next"])),
         _made("race", some),
         _made("handed", some, st.integers(0, 2), st.booleans()),
@@ -237,7 +236,7 @@ class Interpreter:
             "attempt": (2, Timeout(start_to_close=2.5)),
             "beat": (2, Timeout(heartbeat=1.0)),
             "begin": (1, Timeout(schedule_to_start=0.5)),
-            "all": ((0.5, 1.0, 0.0), Timeout(start_to_close=3.0, schedule_to_close=5.0)),
+            "all": ((0.5, 1.0, 0.0), Timeout(start_to_close=2.0, schedule_to_close=3.0)),
         }
         self.timed = {
             name: task(timed, name=name, retry=retry, timeout=timeout) for name, (retry, timeout) in policies.items()

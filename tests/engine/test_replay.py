@@ -12,7 +12,19 @@ from typing import Any, NamedTuple
 import pytest
 from laboratory import Laboratory, error_of
 
-from interactive_flow import DeterminismError, TaskError, finish_order, first, flow, parallel_reduce, stable, wait
+from interactive_flow import (
+    DeterminismError,
+    PlaceholderError,
+    TaskError,
+    concurrently,
+    finish_order,
+    first,
+    flow,
+    parallel_reduce,
+    stable,
+    task,
+    wait,
+)
 from interactive_flow.engine.containers import gather
 from interactive_flow.engine.replay import same
 from interactive_flow.examples.nine import NINE, square_or_add
@@ -305,6 +317,31 @@ def test_what_can_be_gone_through_only_once_cannot_be_run_again(once: Any, kind:
         assert (error.expected, error.found) == (f"the {kind} as it was", f"the {kind} as the code has left it")
     assert lab.run(workflow, no_barrier) == 1
     assert lab.run(lab.ready(code), barrier) == 1
+
+
+@STRATEGIES
+def test_the_iterator_of_finish_order_is_for_workflow_code_of_its_run(strategy: str) -> None:
+    lab = Laboratory()
+    take = task(next, name="take")
+
+    def code() -> Any:
+        return take(finish_order([lab.give(1, 1.0), lab.give(2, 1.0)]))
+
+    error = error_of(lambda: lab.run(lab.ready(code).options(strategy=strategy)))
+    assert isinstance(error.__cause__, PlaceholderError)
+    assert "hand on a list instead" in str(error.__cause__)
+
+
+@STRATEGIES
+def test_two_workflows_share_an_iterator(strategy: str) -> None:
+    lab = Laboratory()
+
+    def code() -> Any:
+        items = finish_order([lab.give(n, float(n)) for n in range(1, 7)])
+        return concurrently(*[lambda: [x + 0 for x in items]] * 2)
+
+    one, other = lab.run(lab.ready(code).options(strategy=strategy))
+    assert (one, other) == ([1, 3, 5], [2, 4, 6])
 
 
 @STRATEGIES
