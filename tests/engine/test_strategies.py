@@ -70,12 +70,14 @@ class Setting(NamedTuple):
         ties: chooses among what finishes at the same time.
         restarts: how often the run begins again.
         cancelled_after: at which sleep of a task the run is cancelled; None for never.
+        rate_limit: how many attempts begin in a second; None for no bound.
     """
 
     workers: int = 16
     ties: int = 0
     restarts: int = 0
     cancelled_after: int | None = None
+    rate_limit: float | None = None
 
 
 def seen(program: Expression, strategy: str, awaits: bool, setting: Setting) -> Seen:
@@ -95,7 +97,9 @@ def seen(program: Expression, strategy: str, awaits: bool, setting: Setting) -> 
         value = await interpreter(program, names)
         return restart(left - 1, value) if left else value
 
-    workflow = lab.ready(flow(interpreter.code(body), name="program")).options(strategy=strategy)
+    workflow = lab.ready(flow(interpreter.code(body), name="program")).options(
+        strategy=strategy, rate_limit=setting.rate_limit
+    )
     run = lab.last = workflow._new_run((setting.restarts,), {})
     run.drive()
     outcome = described(outcome_of(run.result))
@@ -130,6 +134,7 @@ settings_ = st.builds(
     st.integers(0, 3),
     st.sampled_from([0, 0, 0, 1, 2]),
     st.one_of(st.none(), st.none(), st.integers(0, 12)),
+    st.sampled_from([None, None, None, 1.5]),
 )
 
 
