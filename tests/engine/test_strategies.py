@@ -134,6 +134,7 @@ settings_ = st.builds(
     st.integers(0, 3),
     st.sampled_from([0, 0, 0, 1, 2]),
     st.one_of(st.none(), st.none(), st.integers(0, 12)),
+    st.none(),
 )
 
 
