@@ -17,7 +17,9 @@ from interactive_flow.engine.calls import WorkflowCall, force_all
 from interactive_flow.engine.containers import fill, gather
 from interactive_flow.engine.fibers import Restart
 from interactive_flow.engine.placeholder import call_of, current_workflow, is_placeholder
+from interactive_flow.engine.replay import items
 from interactive_flow.engine.spec import WorkflowSpec
+from interactive_flow.model.errors import PlaceholderError
 
 T = TypeVar("T")
 
@@ -92,22 +94,21 @@ def finish_order(xs: Iterable[Any], *more: Any) -> Iterator[Any]:
     elements = _own([xs, *more] if more else list(xs), workflow)
     plain = [x for x in elements if not is_placeholder(x)]
     pending = [x for x in elements if is_placeholder(x)]
-    if not pending:
-        return iter(plain)
     if workflow is None:
         return chain(plain, sorted(pending, key=lambda x: (not call_of(x).done, call_of(x).order)))
-    return chain(plain, _items(workflow, pending))
+    node = workflow.engine.driver.finish_order(workflow, pending) if pending else None
 
+    def step(position: int) -> Any:
+        if position < len(plain):
+            return plain[position]
+        if position >= len(elements):
+            raise StopIteration
+        taker = current_workflow.get()
+        if taker is None or node is None or taker.engine is not node.engine:
+            raise PlaceholderError("the iterator of finish_order is for the code of its run; hand on a list instead")
+        return taker.engine.driver.next_item(taker, node)
 
-def _items(workflow: WorkflowCall, pending: list[Any]) -> Iterator[Any]:
-    driver: Any = workflow.engine.driver
-    node = driver.finish_order(workflow, pending)
-
-    def items() -> Iterator[Any]:
-        for _ in pending:
-            yield driver.next_item(workflow, node)
-
-    return items()
+    return items(workflow, node, step)
 
 
 def parallel_reduce(f: Callable[[Any, Any], Any], xs: Iterable[Any], initial: Any = _MISSING) -> Any:

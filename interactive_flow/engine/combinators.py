@@ -123,6 +123,8 @@ class FinishOrder(Combinator):
         self.items.append(item)
         if len(self.finished) >= len(self.items):
             item.take(self.finished[len(self.items) - 1])
+        elif self.done:  # given up: no more will come
+            self.engine.cancel_call(item, self.outcome.reason)
         return item
 
 

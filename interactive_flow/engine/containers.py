@@ -219,7 +219,7 @@ def _list_like(value: Any, walk: _Walk) -> Any:
 
 def _record(value: Any, walk: _Walk) -> Any:
     changed = {}
-    for name in _field_names(type(value)):
+    for name in field_names(type(value)):
         before, seen = getattr(value, name, None), walk.seen
         after = walk.map(before)
         if after is not before and walk.seen > seen:  # a list without placeholders is left to its owner
@@ -232,7 +232,8 @@ def _record(value: Any, walk: _Walk) -> Any:
     return result
 
 
-def _field_names(kind: type) -> tuple[str, ...]:
+def field_names(kind: type) -> tuple[str, ...]:
+    """The fields of a dataclass or an attrs class; none for other types."""
     if dataclasses.is_dataclass(kind):
         return tuple(field.name for field in dataclasses.fields(kind))
     return tuple(a.name for a in getattr(kind, "__attrs_attrs__", ()))
@@ -247,7 +248,7 @@ def _mapper_for(kind: type) -> _Mapper:
         return _list_like
     if issubclass(kind, set | frozenset):
         return _set
-    if _field_names(kind):
+    if field_names(kind):
         return _record
     return _as_is
 

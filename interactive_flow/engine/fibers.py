@@ -6,7 +6,7 @@ made it, so one thread runs all the workflow code of a run.
 
 *Replay* lets go of the code at a barrier, by an exception, and runs it again from the top when the value has come,
 finding known results on the way: N barriers cost in the order of N² calls, and nothing has to be kept but what was
-called.
+called.  What the code wants on its way out, in ``finally`` clauses, it does not get: it will come there again.
 
 The code of an ``async`` workflow is a coroutine, which either of them drives to its end: awaiting a placeholder is a
 barrier like any other use of it.
@@ -16,6 +16,7 @@ All give the same calls, the same identities and the same results.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -25,9 +26,10 @@ from typing import Any, Protocol
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-from interactive_flow.engine.calls import WorkflowCall
+from interactive_flow.engine.calls import Call, WorkflowCall
+from interactive_flow.engine.containers import gather
 from interactive_flow.engine.placeholder import current_workflow
-from interactive_flow.engine.replay import Replay
+from interactive_flow.engine.replay import LetGo, Nowhere, Replay, used_up
 from interactive_flow.model.errors import DeterminismError
 
 
@@ -103,34 +105,61 @@ def _run(workflow: WorkflowCall, body: Callable[..., Any], args: tuple[Any, ...]
         return Raised(error.with_traceback(traceback.tb_next if traceback else None))
 
 
-class _LetGo(BaseException):
-    """Raised at a barrier of replayed code, to get out of it."""
+_LEAVING: Any = Nowhere(LetGo)
+"""The workflow while its code is left: what a ``finally`` clause asks of it then, it asks in vain."""
 
 
 class ReplayFiber:
-    """Code that is run again from the top each time it is advanced."""
+    """Code that is run again from the top each time it is advanced.
 
-    __slots__ = ("_code", "_replay")
+    Lists, dicts and sets among its arguments are copied for each run, since the code may change them.
+    """
+
+    __slots__ = ("_arguments", "_body", "_replay", "_runs", "_workflow")
 
     def __init__(self, workflow: WorkflowCall, body: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> None:
+        self._workflow, self._body, self._arguments = workflow, body, (args, kwargs)
         self._replay = workflow.replay = Replay(workflow.spec.name)
-        self._code = partial(_run, workflow, body, args, kwargs)
+        self._runs = 0
 
     def advance(self) -> Returned | Raised | None:
-        self._replay.begin()
-        result = contextvars.copy_context().run(self._code)
-        if isinstance(result, Raised) and isinstance(result.error, _LetGo):
-            return None
-        try:
-            self._replay.check_end("an end" if isinstance(result, Returned) else f"raised {result.error!r}")
-        except DeterminismError as error:
-            # An error of this kind that the code met itself is the better one: it is the first.
-            return result if isinstance(result, Raised) else Raised(error)
-        return result
+        args, kwargs = self._arguments
+        self._runs += 1
+        once = used_up((args, kwargs)) if self._runs == 2 else None
+        if once is not None:
+            return Raised(self._cannot_run_again(once))
+        with contextlib.suppress(ValueError):  # a container that contains itself is nothing to be copied
+            args, kwargs, _ = gather(args, kwargs)
+        replay = self._replay
+        replay.begin()
+        result = contextvars.copy_context().run(_run, self._workflow, self._body, args, kwargs)
+        if isinstance(result, Returned):
+            replay.check_end("came to its end")
+        elif not isinstance(result.error, LetGo | KeyboardInterrupt | GreenletExit):
+            replay.check_end(f"raised {result.error!r}")
+        if replay.error is not None:
+            return Raised(replay.error)
+        return None if replay.left else result
+
+    def _cannot_run_again(self, once: str) -> DeterminismError:
+        name = self._workflow.spec.name
+        return DeterminismError(
+            f"{name} cannot be run again: among its arguments is a {once}, which can be gone through only once; give "
+            f'it a list instead, or use strategy="resume"',
+            expected=f"the {once} as it was",
+            found=f"the {once} as the code has left it",
+        )
 
     def suspend(self) -> None:
-        self._replay.check_end("a barrier")
-        raise _LetGo
+        call = self._workflow.blocked_on
+        error = self._replay.check_end(
+            f"waited for {call.id}" if isinstance(call, Call) else "waited for several calls"
+        )
+        if error is not None:
+            raise error
+        self._replay.left = True
+        current_workflow.set(_LEAVING)
+        raise LetGo
 
     def close(self) -> None:
         """Nothing is parked."""

@@ -8,9 +8,13 @@ from __future__ import annotations
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from heapq import heapify
+from operator import itemgetter
+from random import Random
 from typing import Any
 
 from interactive_flow import IgnoredTaskErrorWarning, Run, Workflow, flow, task
+from interactive_flow.engine.calls import Job
 from interactive_flow.model.events import (
     AttemptFailed,
     BarrierEntered,
@@ -41,8 +45,38 @@ class Bang(Exception):
     """What tasks here raise."""
 
 
+class TieBreaker(DeterministicExecutor):
+    """Draws lots among the tasks that finish at the same time, instead of going by when they began.
+
+    Args:
+        workers: how many tasks run at once.
+        seed: of the lots; the same one makes the same choices.
+    """
+
+    def __init__(self, workers: int, seed: int) -> None:
+        super().__init__(workers)
+        self._lots = Random(seed)
+
+    def finish_due(self, now: float) -> None:
+        """See `DeterministicExecutor.finish_due`; what one task has to tell stays in its order."""
+        due: dict[Job, Any] = {}
+        for entry in sorted(self._upcoming, key=itemgetter(0, 1)):
+            if entry[0] == self.next_time() and not entry[2].abandoned:
+                due.setdefault(entry[2], entry)
+        if len(due) > 1:
+            chosen = self._lots.choice(list(due.values()))
+            self._upcoming.remove(chosen)
+            self._upcoming.append((chosen[0], -1, *chosen[2:]))
+            heapify(self._upcoming)
+        super().finish_due(now)
+
+
 class Laboratory:
     """Runs workflows in virtual time, and checks what they report.
+
+    Args:
+        workers: how many tasks run at once.
+        ties: seeds the lots that are drawn among tasks which finish at the same time; None lets the earlier call win.
 
     Attributes:
         give: a task that returns its first argument, after as many seconds as the second says.
@@ -53,8 +87,8 @@ class Laboratory:
         bodies: how often each task's function was entered.
     """
 
-    def __init__(self, workers: int = 16) -> None:
-        self.executor = DeterministicExecutor(workers)
+    def __init__(self, workers: int = 16, ties: int | None = None) -> None:
+        self.executor = DeterministicExecutor(workers) if ties is None else TieBreaker(workers, ties)
         self.clock = self.executor.clock
         self.bodies: Counter[str] = Counter()
         self.ignored: list[str] = []

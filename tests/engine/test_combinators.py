@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from laboratory import Bang, Laboratory, names
 
-from interactive_flow import TaskError, finish_order, first, flow, parallel_reduce, wait
+from interactive_flow import TaskCancelled, TaskError, finish_order, first, flow, parallel_reduce, wait
 from interactive_flow.engine.placeholder import is_placeholder
 from interactive_flow.model.states import CallKind
 
@@ -315,3 +315,25 @@ def test_a_run_that_ends_while_one_is_waiting(which: str) -> None:
     left = [call for call in lab.last.calls if call.id not in ("give#4", "parallel_reduce#1/add#1")]
     assert {call.state for call in left} == {"cancelled"}
     assert {call.reason for call in left} == {"not needed"}
+
+
+@pytest.mark.parametrize("strategy", ["resume", "replay"])
+def test_the_items_of_a_finish_order_that_was_given_up_are_given_up_too(strategy: str) -> None:
+    lab = Laboratory()
+    leaked: list[Any] = []
+
+    @flow
+    def sub() -> Any:
+        leaked[:] = [lab.give("never", 100.0)]
+        return lab.give(1, 1.0) + 0
+
+    def code() -> Any:
+        ends = sub()
+        lab.give(0, 0.5) + 0
+        items = finish_order([leaked[0], lab.give("b", 3.0)])
+        wait(ends)  # with it ends what it made and did not need
+        return wait(next(items))
+
+    with pytest.raises(TaskCancelled, match="item#1 was cancelled: not needed"):
+        lab.run(lab.ready(code).options(strategy=strategy))
+    assert lab.seconds == 1.0
