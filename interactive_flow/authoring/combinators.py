@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain
 from typing import Any, TypeVar
 
-from interactive_flow.authoring.task import Task, name_of
-from interactive_flow.authoring.workflow import Workflow
+from interactive_flow.authoring.task import Task, name_of, sequential_mode
+from interactive_flow.authoring.workflow import Workflow, flow
 from interactive_flow.engine.calls import WorkflowCall, force_all
 from interactive_flow.engine.containers import fill, gather
 from interactive_flow.engine.fibers import Restart
@@ -136,7 +137,7 @@ def parallel_reduce(f: Callable[[Any, Any], Any], xs: Iterable[Any], initial: An
     if len(elements) == 1:
         return elements[0]
     if workflow is None:
-        return _reduce_now(f, elements)
+        return _reduce_now(partial(_now, f), elements)
     return workflow.engine.driver.parallel_reduce(workflow, _spec_of(f), elements)
 
 
@@ -158,7 +159,7 @@ def concurrently(*functions: Callable[[], Any]) -> list[Any]:
     """
     workflow = current_workflow.get()
     if workflow is None:
-        return [function() for function in functions]
+        return [_now(function) for function in functions]
     call = workflow.engine.driver.call
     return [call(workflow, _spec_of(function), (), {}) for function in functions]
 
@@ -166,6 +167,13 @@ def concurrently(*functions: Callable[[], Any]) -> list[Any]:
 def _spec_of(function: Any) -> Any:
     """A task's or a workflow's spec; a plain function's calls are sub-workflows."""
     return function.spec if isinstance(function, Task | Workflow) else WorkflowSpec(name_of(function), function)
+
+
+def _now(function: Any, *args: Any) -> Any:
+    """What a call of `function` gives where there is no run; in a sequential one it is a sub-workflow all the same."""
+    if sequential_mode.get() is None or isinstance(function, Task | Workflow):
+        return function(*args)
+    return flow(function, name="function")(*args)
 
 
 def restart(*args: Any, **kwargs: Any) -> Any:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from interactive_flow.engine.calls import SettledCall
+from interactive_flow.engine.calls import SettledCall, force_all
+from interactive_flow.engine.containers import fill, gather
 from interactive_flow.engine.placeholder import Placeholder, current_workflow
 from interactive_flow.engine.spec import TaskSpec
 from interactive_flow.model.policies import Retry, Timeout
@@ -27,6 +28,20 @@ sequential_mode: ContextVar[str | None] = ContextVar("interactive_flow_sequentia
 
 ``"await"`` where the workflow's code is ``async``, so that what it calls must be something that can be awaited.
 """
+
+
+def as_called(value: Any, streams: bool = False) -> Any:
+    """What a call gives in a sequential run: its value, or what can be awaited for it where the code is ``async``."""
+    return Placeholder(SettledCall(value, streams)) if sequential_mode.get() == "await" else value
+
+
+def values_of(args: Any, kwargs: Any) -> tuple[Any, Any]:
+    """Arguments with the placeholders in them replaced by their values."""
+    kept, named, calls = gather(args, kwargs)
+    if not calls:
+        return args, kwargs
+    force_all(calls)
+    return fill(kept), fill(named)
 
 
 class Task(Generic[P, R]):
@@ -55,12 +70,15 @@ class Task(Generic[P, R]):
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         workflow = current_workflow.get()
         if workflow is None:
-            value = self.fn(*args, **kwargs)
-            mode = sequential_mode.get()
-            if mode is None:
-                return value
-            value = finished_value(value)
-            return Placeholder(SettledCall(value)) if mode == "await" else value
+            if sequential_mode.get() is None:
+                return self.fn(*args, **kwargs)
+            args, kwargs = values_of(args, kwargs)
+            outside = sequential_mode.set(None)  # a task called inside a task is an ordinary function
+            try:
+                value = finished_value(self.fn(*args, **kwargs))
+            finally:
+                sequential_mode.reset(outside)
+            return as_called(value, self._spec.streams)  # type: ignore[no-any-return]
         return workflow.engine.driver.call(workflow, self._spec, args, kwargs)  # type: ignore[no-any-return]
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:

@@ -16,9 +16,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 from interactive_flow.authoring import check
 from interactive_flow.authoring.inject import Factory, as_task, is_async
 from interactive_flow.authoring.options import Options, effective
-from interactive_flow.authoring.task import sequential_mode
-from interactive_flow.engine.calls import force_all
-from interactive_flow.engine.containers import fill, gather
+from interactive_flow.authoring.task import as_called, sequential_mode, values_of
 from interactive_flow.engine.fibers import Restart, awaited
 from interactive_flow.engine.placeholder import current_workflow
 from interactive_flow.engine.spec import WorkflowSpec
@@ -129,17 +127,19 @@ class Workflow(Generic[P, R]):
 
     def sequential(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Runs the same code as ordinary Python: no engine, one call after the other, errors as exceptions."""
-        args, kwargs = _values(args, kwargs)
+        args, kwargs = values_of(args, kwargs)
         outer = current_workflow.set(None)
         mode = sequential_mode.set("plain")
         try:
             value: Any = Restart(args, kwargs)
             while isinstance(value, Restart):
-                code = self._factory.build(self._bound, _plain)
+                code = self._factory.build(self._bound, as_task)
                 sequential_mode.set("await" if is_async(code) else "plain")
                 value = code(*value.args, **value.kwargs)
                 value = awaited(value) if inspect.iscoroutine(value) else value
-            return value  # type: ignore[no-any-return]
+                if isinstance(value, Restart):
+                    value = Restart(*values_of(value.args, value.kwargs))
+            return values_of((value,), {})[0][0]  # type: ignore[no-any-return]
         finally:
             sequential_mode.reset(mode)
             current_workflow.reset(outer)
@@ -149,7 +149,7 @@ class Workflow(Generic[P, R]):
         if workflow is not None:
             return workflow.engine.driver.call(workflow, self.spec, args, kwargs)
         if sequential_mode.get():
-            return self.sequential(*args, **kwargs)
+            return as_called(self.sequential(*args, **kwargs))
         return self._bare(*args, **kwargs)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
@@ -159,7 +159,7 @@ class Workflow(Generic[P, R]):
         return flow(self._bare.__get__(instance, owner), name=self.name)
 
     def _new_run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
-        args, kwargs = _values(args, kwargs)
+        args, kwargs = values_of(args, kwargs)
         options = effective(self._options)
         return Run(
             self.spec,
@@ -182,20 +182,6 @@ class Workflow(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<workflow {self.name}>"
-
-
-def _values(args: Any, kwargs: Any) -> tuple[Any, Any]:
-    """The arguments of a run, with the placeholders of the run that it is called from replaced by their values."""
-    kept, named, calls = gather(args, kwargs)
-    if not calls:
-        return args, kwargs
-    force_all(calls)
-    return fill(kept), fill(named)
-
-
-def _plain(name: str, value: Any) -> Any:
-    """What a factory gets for a parameter in a sequential run: tasks run at once there, sub-workflows likewise."""
-    return value.sequential if isinstance(value, Workflow) else as_task(name, value)
 
 
 @overload

@@ -291,7 +291,8 @@ class Attempts(Graph):
     def next_deadline(self) -> float | None:
         """When `fire_timers` is due, in seconds since the start of the run; None where no timer is set."""
         deadline = self._timers.next_deadline()
-        if self._interval and self.lanes:
+        # Once that time has come, calls that are still ready want a worker, and whoever sets one free asks for them.
+        if self._interval and self.lanes and self._next_start > self.clock():
             return self._next_start if deadline is None else min(deadline, self._next_start)
         return deadline
 

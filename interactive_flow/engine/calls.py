@@ -115,15 +115,21 @@ class Call:
 
 
 class SettledCall:
-    """Stands behind a placeholder whose value was there from the start: in a sequential run of ``async`` code."""
+    """Stands behind a placeholder whose value was there from the start: in a sequential run of ``async`` code.
 
-    __slots__ = ("outcome",)
+    Args:
+        value: the value.
+        streams: whether it is the list of what a generator task has produced.
+    """
 
-    done, failed, streams, order, engine = True, False, False, 0, None
+    __slots__ = ("outcome", "streams")
+
+    done, failed, order, engine = True, False, 0, None
     id = "a value"
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: Any, streams: bool = False) -> None:
         self.outcome = value
+        self.streams = streams
 
     def __call__(self) -> Any:
         """The value."""

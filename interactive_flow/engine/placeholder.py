@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from lazy_object_proxy import Proxy
 
+from interactive_flow.engine.calls import SettledCall
+
 if TYPE_CHECKING:
     from interactive_flow.engine.calls import Call, WorkflowCall
 
@@ -109,14 +111,12 @@ class Placeholder(Proxy):  # type: ignore[misc]
             workflow = current_workflow.get()
             if workflow is not None and workflow.engine is call.engine:
                 return call.engine.driver.stream(call)
+            if isinstance(call, SettledCall):  # each item can be awaited, as in a run
+                return (Placeholder(SettledCall(item)) for item in _wrapped(self))
         return iter(_wrapped(self))
 
     def __aiter__(self) -> AsyncIterator[Any]:
-        async def items() -> AsyncIterator[Any]:
-            for item in self:
-                yield item
-
-        return items() if _call(self).streams else aiter(_wrapped(self))
+        return _AsyncItems(iter(self)) if _call(self).streams else aiter(_wrapped(self))
 
     def __await__(self) -> Generator[Any, None, Any]:
         return _wrapped(self)
@@ -172,6 +172,21 @@ class Placeholder(Proxy):  # type: ignore[misc]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         return copy.deepcopy(_wrapped(self), memo)
+
+
+class _AsyncItems(AsyncIterator[Any]):
+    """``async for`` over the items of a generator task; no generator, which ends where code lets go of it."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Iterator[Any]) -> None:
+        self._items = items
+
+    async def __anext__(self) -> Any:
+        try:
+            return next(self._items)
+        except StopIteration:
+            raise StopAsyncIteration from None
 
 
 def _identity(value: Any) -> Any:

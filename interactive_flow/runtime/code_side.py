@@ -15,7 +15,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import count
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -26,6 +26,7 @@ from interactive_flow.engine.combinators import Combinator, FinishOrder, First, 
 from interactive_flow.engine.containers import gather, replace_calls
 from interactive_flow.engine.engine import Engine
 from interactive_flow.engine.placeholder import Placeholder, call_of, current_workflow, is_placeholder
+from interactive_flow.engine.replay import items
 from interactive_flow.engine.spec import TaskSpec, WorkflowSpec
 from interactive_flow.model.errors import PlaceholderError
 from interactive_flow.model.log import PlainSite
@@ -210,25 +211,26 @@ class CodeSide(ABC):
         Raises:
             TaskError: the task failed; the items that it produced before come first.
         """
-        for position in count():
-            workflow = current_workflow.get()
-            if workflow is None or workflow.engine is not self.engine:
-                yield from self.force(call)[position:]
-                return
-            with self.lock:
-                self._check(workflow)
-                site = calling_site(workflow.spec.file)
-                blocked = self.engine.block_on_item(workflow, call, position, site)
-            if blocked:
-                self._park(workflow)
-            if position >= len(call.items):
-                if call.failed:
-                    self.force(call)
-                return
-            item = self._combine(
-                workflow, "item", (call.index, position), self._item_maker(workflow, call, position, site)
-            )
-            yield Placeholder(item)
+        return items(current_workflow.get(), call, partial(self._item_of, call))
+
+    def _item_of(self, call: StreamCall, position: int) -> Any:
+        workflow = current_workflow.get()
+        if workflow is None or workflow.engine is not self.engine:
+            for item in self.force(call)[position : position + 1]:
+                return item
+            raise StopIteration
+        with self.lock:
+            self._check(workflow)
+            site = calling_site(workflow.spec.file)
+            blocked = self.engine.block_on_item(workflow, call, position, site)
+        if blocked:
+            self._park(workflow)
+        if position >= len(call.items):
+            if call.failed:
+                self.force(call)
+            raise StopIteration
+        maker = self._item_maker(workflow, call, position, site)
+        return Placeholder(self._combine(workflow, "item", (call.index, position), maker))
 
     def _item_maker(
         self, workflow: WorkflowCall, call: StreamCall, position: int, site: PlainSite | None

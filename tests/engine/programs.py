@@ -100,7 +100,7 @@ def largest(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expressio
         larger(inner),
         _made("order", some, st.sampled_from(["last", "next"])),
         _made("race", some),
-        _made("handed", some, st.integers(0, 2), st.booleans()),
+        _made("handed", some, st.sampled_from(["order", "stream"]), st.integers(0, 2), st.booleans()),
     )
 
 
@@ -393,8 +393,9 @@ class Interpreter:
             last, total = x, self.add(total, x)
         return total if how == "sum" else last
 
-    async def _handed(self, names: Any, parts: list[Expression], taken: int, as_argument: bool) -> Any:
-        items = finish_order([await self(x, names) for x in parts])
+    async def _handed(self, names: Any, parts: list[Expression], source: str, taken: int, as_argument: bool) -> Any:
+        values = [await self(x, names) for x in parts]
+        items = finish_order(values) if source == "order" else iter(self.stream(len(parts) + 1, 1.0))
 
         async def code(*given: Any) -> Any:
             total: Any = 0
@@ -444,6 +445,10 @@ class Interpreter:
         items = self.stream(n, time, fails)
         if n % 2:
             return self.add(total, self.total(items), time)
+        if self.awaits:
+            async for x in aiter(items):
+                total = self.add(total, x, time)
+            return total
         for x in items:
             total = self.add(total, x, time)
         return total

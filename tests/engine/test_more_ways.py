@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from laboratory import Laboratory
 
-from interactive_flow import TaskError, concurrently, flow, restart, task, wait
+from interactive_flow import TaskError, concurrently, flow, parallel_reduce, restart, task, wait
 from interactive_flow.model.events import RunStarted
 
 STRATEGIES = pytest.mark.parametrize("strategy", ["resume", "replay"])
@@ -117,6 +118,39 @@ def test_await_in_a_sequential_run() -> None:
     assert code.sequential(1) == [2, 4, 3] == code.options(display="none").run(1)
 
 
+def test_in_a_sequential_run_of_async_code_tasks_get_values_and_everything_can_be_awaited() -> None:
+    kinds = task(lambda x: type(x).__name__, name="kinds")
+    twice = task(lambda x: [x, x], name="twice")
+    inner = task(lambda x: next(numbers_of(x)), name="inner")
+
+    @task
+    def numbers_of(n: int) -> Iterator[int]:
+        yield n
+
+    @flow
+    async def sub(x: Any) -> Any:
+        return restart(None) if await twice(x) == [1, 1] else kinds(x)
+
+    @flow
+    async def code() -> Any:
+        async def part() -> Any:
+            return await kinds(await twice(1))
+
+        async def longer(x: Any, y: Any) -> Any:
+            return await twice(x) + await twice(y)
+
+        parts = concurrently(part, lambda: kinds(twice(1)))
+        pair = twice(kinds(twice(1)))
+        items = [[await n for n in numbers_of(5)], [await n async for n in numbers_of(5)], await numbers_of(5)]
+        assert items == [[5], [5], [5]]
+        return [await p for p in parts], kinds(pair), await sub(1), await parallel_reduce(longer, [[1], [2]]), inner(3)
+
+    expected = (["list", "list"], "list", "NoneType", [[1], [1], [2], [2]], 3)
+    for value in (code.sequential(), code.options(display="none").run()):
+        assert value == expected
+        assert [type(x) for x in value] == [list, str, str, list, int]
+
+
 def test_async_code_has_no_event_loop_and_says_so() -> None:
     lab = Laboratory()
 
@@ -158,6 +192,12 @@ def test_no_more_tasks_begin_in_a_second_than_the_rate_allows() -> None:
     for bad in (0, -1, "fast"):
         with pytest.raises(ValueError, match="rate_limit"):
             workflow.options(rate_limit=bad)
+
+
+def test_a_rate_limit_is_nothing_to_wait_for_while_every_worker_is_busy() -> None:
+    lab = Laboratory(workers=1)
+    assert lab.run(lab.ready(lambda: [lab.give(n, 5.0) for n in range(3)]).options(rate_limit=2)) == [0, 1, 2]
+    assert lab.seconds == 15.0
 
 
 def test_nothing_is_saved_up_for_a_burst() -> None:

@@ -118,14 +118,14 @@ def outcome_of(function: Callable[[], Any]) -> Any:
         return error.with_traceback(None)
 
 
-def in_sequence(program: Expression) -> int:
+def in_sequence(program: Expression, awaits: bool) -> Any:
     """The program as ordinary Python."""
-    interpreter = Interpreter(lambda time: None, sequential=True)
+    interpreter = Interpreter(lambda time: None, awaits=awaits, sequential=True)
 
     async def body() -> Any:
         return await interpreter(program)
 
-    return int(flow(interpreter.code(body), name="program").sequential())
+    return flow(interpreter.code(body), name="program").sequential()
 
 
 settings_ = st.builds(
@@ -134,7 +134,7 @@ settings_ = st.builds(
     st.integers(0, 3),
     st.sampled_from([0, 0, 0, 1, 2]),
     st.one_of(st.none(), st.none(), st.integers(0, 12)),
-    st.none(),
+    st.sampled_from([None, None, None, 1.5]),
 )
 
 
@@ -157,4 +157,5 @@ def test_without_errors_the_value_is_that_of_ordinary_python(
 ) -> None:
     run = seen(program, strategy, awaits, Setting(workers, ties))
     if isinstance(run.outcome, int) and not run.errors:
-        assert run.outcome == in_sequence(program)
+        value = in_sequence(program, awaits)
+        assert (type(value), value) == (int, run.outcome)

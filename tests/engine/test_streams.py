@@ -131,7 +131,8 @@ def test_streams_under_every_strategy(strategy: str) -> None:
     assert lab.seconds == 3.5
 
 
-def test_an_iterator_can_be_handed_on_to_a_sub_workflow() -> None:
+@pytest.mark.parametrize("strategy", ["resume", "replay"])
+def test_an_iterator_can_be_handed_on_to_a_sub_workflow(strategy: str) -> None:
     lab = Laboratory()
 
     @task
@@ -140,22 +141,35 @@ def test_an_iterator_can_be_handed_on_to_a_sub_workflow() -> None:
             lab.clock.sleep(1.0)
             yield i
 
+    @flow
+    def two_of(items: Iterator[int]) -> Any:
+        return [x + 0 for _, x in zip(range(2), items, strict=False)]
+
     def code() -> Any:
-        items = iter(count(4))
+        items = iter(count(6))
         first = next(items) + 0
-        return first, wait(flow(lambda: [x + 0 for x in items])())
+        return first, wait(two_of(items)), next(items) + 0, wait(flow(lambda: [x + 0 for x in items])()), list(items)
 
-    assert lab.run(code) == (0, [1, 2, 3])
+    assert lab.run(lab.ready(code).options(strategy=strategy)) == (0, [1, 2], 3, [4, 5], [])
 
 
-def test_async_for() -> None:
+@pytest.mark.parametrize("strategy", ["resume", "replay"])
+def test_async_for(strategy: str) -> None:
     lab = Laboratory()
 
     @task
     def count(n: int) -> Iterator[int]:
-        yield from range(n)
+        for i in range(n):
+            lab.clock.sleep(1.0)
+            yield i
+
+    @flow
+    async def rest_of(items: AsyncIterator[int]) -> Any:
+        return [await item + 1 async for item in items]
 
     async def code() -> Any:
-        return [await item + 1 async for item in count(3)]
+        items = aiter(count(4))
+        first = await anext(items)
+        return first, await rest_of(items), [await item async for item in count(2)]
 
-    assert lab.run(code) == [1, 2, 3]
+    assert lab.run(lab.ready(flow(code)).options(strategy=strategy)) == (0, [2, 3, 4], [0, 1])
