@@ -177,7 +177,7 @@ class Attempts(Graph):
             self._begin(job, started, worker)
         if isinstance(call, StreamCall):
             self._complete_stream(call, job, value)
-        self._leave(job, finished - started)
+        self._leave(job, started, finished)
         self._log((_SUCCEEDED, finished, call.index, started, worker, value))
         self.settle(call, SUCCEEDED, value)
 
@@ -190,7 +190,7 @@ class Attempts(Graph):
             raise self.illegal(call, FAILED, f", and this is attempt {job.attempt} of {call.attempt}")
         if job.started < 0:
             self._begin(job, started, worker)
-        self._leave(job, finished - started)
+        self._leave(job, started, finished)
         retry = call.spec.retry
         failure = TaskError(brief_error(error), call.id)
         failure.__cause__ = error
@@ -211,20 +211,20 @@ class Attempts(Graph):
         else:
             self.lanes.add(call)
 
-    def _leave(self, job: Job, seconds: float | None = None) -> None:
-        """An attempt is over, as far as the engine is concerned; it came to its own end after so many seconds."""
+    def _leave(self, job: Job, started: float = 0.0, finished: float | None = None) -> None:
+        """An attempt is over, as far as the engine is concerned; it came to its own end where there are times."""
         if job.printed:
-            self._take_output(job)
+            self._take_output(job, self.clock() if finished is None else finished)
         del self.jobs[job]
         call = job.call
         call.job = None
         spec = call.spec
         if spec.limit is not None:
             self.lanes.left(spec)
-        if seconds is not None:
+        if finished is not None:
             known = spec.durations
             # Elsewhere, as under a fake clock, durations say nothing about threads.
-            known.learn(seconds, call.number, self.lanes.runs_tiny)
+            known.learn(finished - started, call.number, self.lanes.runs_tiny)
             if known.count < 4:
                 self._ranking.stale = True
 
@@ -272,13 +272,12 @@ class Attempts(Graph):
         """Takes from the running attempts what they have printed so far."""
         for job in self.jobs:
             if job.printed:
-                self._take_output(job)
+                self._take_output(job, self.clock())
 
-    def _take_output(self, job: Job) -> None:
+    def _take_output(self, job: Job, now: float) -> None:
         pieces = []
         while job.output:
             pieces.append(job.output.popleft())
-        now = self.clock()
         for stream, group in groupby(pieces, key=itemgetter(0)):
             text = "".join(piece for _, piece in group)
             self.events.append(CallOutput(now, job.call.index, stream, text))
