@@ -64,11 +64,11 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/.base
 	@touch $@
 
 $(VENV)/.lab: pyproject.toml | $(VENV)/.base
-	@$(PIP) install --editable ".[notebook,terminal,examples]" --group lab
+	@$(PIP) install --editable ".[notebook,processes,terminal,examples]" --group lab
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/.base
-	@$(PIP) install --editable ".[notebook,terminal,examples]" --group dev
+	@$(PIP) install --editable ".[notebook,processes,terminal,examples]" --group dev
 	@touch $@ $(VENV)/.demo $(VENV)/.lab
 
 # What is compared with is optional: a peer that cannot be installed is left out, and the tables say so.

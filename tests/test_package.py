@@ -30,8 +30,8 @@ PROMISED = {
 """The names that notebooks are written against."""
 
 OPTIONAL = {
-    "IPython", "PIL", "anywidget", "av", "boto3", "dask", "distributed", "graphviz", "ipykernel", "ipywidgets",
-    "loky", "numpy", "rich", "traitlets",
+    "IPython", "PIL", "anywidget", "av", "boto3", "cloudpickle", "dask", "distributed", "graphviz", "ipykernel",
+    "ipywidgets", "loky", "nest_asyncio2", "numpy", "rich", "traitlets",
 }  # fmt: skip
 """What comes with extras only, so that importing the package must do without."""
 

@@ -11,7 +11,7 @@ import difflib
 import inspect
 import sys
 from collections.abc import Callable, Mapping
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 from interactive_flow.authoring.task import Task, task
@@ -40,7 +40,15 @@ class Factory:
         self.takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.parameters.values())
         # A frame keeps all its names alive, so it is kept only where it is needed: for a function's own names (a
         # module's are found without it), and where there is something to look up.
-        self._frame = frame if frame is not None and self.parameters and _has_own_names(frame) else None
+        self._frame: FrameType | SimpleNamespace | None = (
+            frame if frame is not None and self.parameters and _has_own_names(frame) else None
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A frame cannot be sent, and a copied function has only those names around it that its code mentions, which
+        # need not be those of its parameters; so these go along.
+        found = {name: value for name in self.parameters for known, value in [self._find(name, {})] if known}
+        return {**self.__dict__, "_frame": SimpleNamespace(f_locals=found)}
 
     def check_names(self, names: Mapping[str, Any]) -> None:
         """Raises TypeError where the factory has no parameter of one of these names."""

@@ -11,7 +11,8 @@ class Options:
     """What `Workflow.options` and `configure` take; None leaves it to the session's default.
 
     Attributes:
-        executor: ``"threads"``, ``"inline"``, or an object with the executor protocol.
+        executor: ``"threads"``, ``"processes"``, ``"async"``, ``"inline"``, a `concurrent.futures.Executor`, or an
+            object with the executor protocol (see `interactive_flow.executors`).
         max_workers: how many tasks run at once.
         rate_limit: how many tasks begin in a second, at most.
         strategy: how the workflow's code is suspended at a barrier: ``"resume"`` (it is parked where it stands) or

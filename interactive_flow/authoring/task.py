@@ -7,7 +7,9 @@ all there is to injection: what is injected into a workflow's factory are `Task`
 
 from __future__ import annotations
 
+import copyreg
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, Generic, ParamSpec, TypeVar, overload
@@ -89,15 +91,21 @@ class Task(Generic[P, R]):
         return f"<task {self.name}>"
 
     def __reduce__(self) -> Any:
-        # By reference where the name leads back here, as functions are pickled; by value elsewhere.
-        import sys
+        return reduced(self, self.fn)
 
-        module = sys.modules.get(getattr(self.fn, "__module__", None) or "")
-        qualname = getattr(self.fn, "__qualname__", "")
-        found: Any = module
-        for part in qualname.split("."):
-            found = getattr(found, part, None)
-        return qualname if found is self else (Task, (self.fn, self._spec))
+
+def reduced(made: Any, fn: Any) -> Any:
+    """What `made` says to `pickle`: its name, as functions do, where the name of `fn` leads to it; elsewhere its state.
+
+    Args:
+        made: a `Task` or a `Workflow`.
+        fn: the function that it was made of.
+    """
+    found: Any = sys.modules.get(getattr(fn, "__module__", None) or "")
+    name = getattr(fn, "__qualname__", "")
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return name if found is made else (copyreg.__newobj__, (type(made),), made.__getstate__())  # type: ignore[attr-defined]
 
 
 @overload
@@ -151,7 +159,7 @@ def task(
         retry: a `Retry`, a number of attempts, or the delay in seconds before each attempt.
         timeout: a `Timeout`, or seconds from start to close.
         limit: how many of its calls may run at once.
-        executor: where its calls run, if not where the run's others do.
+        executor: where its calls run, if not where the run's others do (see `interactive_flow.executors`).
 
     Raises:
         TypeError: `fn` is not callable, or a policy is none.

@@ -16,7 +16,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 from interactive_flow.authoring import check
 from interactive_flow.authoring.inject import Factory, as_task, is_async
 from interactive_flow.authoring.options import Options, effective
-from interactive_flow.authoring.task import as_called, sequential_mode, values_of
+from interactive_flow.authoring.task import as_called, reduced, sequential_mode, values_of
 from interactive_flow.engine.fibers import Restart, awaited
 from interactive_flow.engine.placeholder import current_workflow
 from interactive_flow.engine.spec import WorkflowSpec
@@ -182,6 +182,17 @@ class Workflow(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<workflow {self.name}>"
+
+    def __reduce__(self) -> Any:
+        return reduced(self, self._wrapped)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Runs stay where they are.
+        return {**self.__dict__, "_bound": dict(self._bound), "_runs": [], "_spec": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._bound = MappingProxyType(state["_bound"])
 
 
 @overload

@@ -55,6 +55,10 @@ class TaskSpec:
         plain = not (streams or delayed or self.watched) and self.executor is None and self.limit is None
         object.__setattr__(self, "may_be_tiny", plain)
 
+    def __reduce__(self) -> Any:
+        # What another process knows of durations, and how it tells executors apart, is its own affair.
+        return TaskSpec, (self.name, self.fn, self.retry, self.timeout, self.limit, self.executor)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WorkflowSpec:

@@ -10,6 +10,7 @@ Executors are made for one run and closed with it.
 from __future__ import annotations
 
 import contextvars
+import importlib
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -67,11 +68,14 @@ class Executor(Protocol):
     Attributes:
         capacity: how many jobs it takes at once; it is never given more.
 
-    Two more attributes are looked for, and need not be there:
+    More attributes are looked for, and need not be there:
 
     - ``workers``: how many jobs really run at once, where that is less than `capacity`;
     - ``queues``: True where a job that was submitted may wait before a worker begins it, which the executor then tells
-      by `Port.begun`.
+      by `Port.begun`;
+    - ``clock``: what the run tells the time by, and what its thread waits by;
+    - ``fresh``: a method that gives another executor like this one, for a run of its own; without it, an object serves
+      one run only.
     """
 
     capacity: int
@@ -192,30 +196,50 @@ class InlineExecutor:
         self._queue.clear()
 
 
-_NAMED: dict[str, Callable[[int | None], Executor]] = {"threads": ThreadExecutor, "inline": InlineExecutor}
+_NAMED: dict[str, str] = {
+    "threads": f"{__name__}:ThreadExecutor",
+    "inline": f"{__name__}:InlineExecutor",
+    "processes": "interactive_flow.executors.processes:processes",
+    "async": "interactive_flow.executors.async_loop:AsyncExecutor",
+}
+"""What a name stands for; imported once it is asked for."""
+
+_ADAPTERS: dict[str, str] = {"concurrent.futures._base.Executor": "interactive_flow.executors.futures:FuturesExecutor"}
+"""What makes executors of other people's objects, by the name of a class of theirs, which need not be installed."""
 
 
 def make_executor(given: Any, max_workers: int | None) -> Executor:
     """An executor for one run, from what ``executor=`` accepts.
 
     Args:
-        given: a name, None for threads, or an object with the `Executor` protocol.
-        max_workers: how many jobs run at once; not asked of an object, which has its own number.
+        given: a name, None for threads, a `concurrent.futures.Executor`, or an object with the `Executor` protocol; one
+            that has a method ``fresh`` is asked by it for another one like it, so that it serves any number of runs.
+        max_workers: how many jobs run at once; not asked of an object with the protocol, which has its own number.
 
     Raises:
         ValueError: no executor has this name.
         TypeError: the object is not an executor.
+        ImportError: it needs a package that is missing; the message says how to get it.
     """
     if given is None:
         return ThreadExecutor(max_workers)
     if isinstance(given, str):
         if given not in _NAMED:
             raise ValueError(f"executor={given!r}: there are {', '.join(map(repr, _NAMED))}")
-        return _NAMED[given](max_workers)
+        return _load(_NAMED[given])(max_workers)
+    for kind in type(given).__mro__:
+        adapter = _ADAPTERS.get(f"{kind.__module__}.{kind.__qualname__}")
+        if adapter is not None:
+            return _load(adapter)(given, max_workers)
     missing = [name for name in ("capacity", "open", "submit", "cancel", "close") if not hasattr(given, name)]
     if missing:
         raise TypeError(f"executor={given!r} is not an executor: it has no {', '.join(missing)}")
-    return given  # type: ignore[no-any-return]
+    return given.fresh() if hasattr(given, "fresh") else given  # type: ignore[no-any-return]
+
+
+def _load(path: str) -> Callable[..., Executor]:
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
 
 
 __all__ = [

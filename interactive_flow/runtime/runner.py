@@ -259,7 +259,11 @@ class Runner(CodeSide):
         for key, waiting in engine.lanes.by_key.items():
             if not waiting.ready or self._cancel_reason is not None:
                 continue
-            lane = self._lanes.get(key) or self._open_lane(key)
+            try:
+                lane = self._lanes.get(key) or self._open_lane(key)
+            except Exception as error:  # this may be any thread, and the run must not be left waiting
+                engine.crash(error)
+                break
             while lane.free > 0:
                 following = engine.start_next(key, lane.queues)
                 if following is None:
@@ -300,8 +304,13 @@ class Runner(CodeSide):
 
     def _open_lane(self, key: Any) -> Lane:
         given = self.engine.lanes.by_key[key].executor
-        lane = self._lanes[key] = Lane(key, make_executor(given, self._max_workers))
-        self.context.copy().run(lane.executor.open, self)
+        executor = make_executor(given, self._max_workers)
+        clock = getattr(executor, "clock", self.clock)
+        if clock is not self.clock and clock.now is self.clock.now:
+            self.clock = clock  # it tells the same time, and knows better how to wait
+            self._wake()
+        self.context.copy().run(executor.open, self)
+        lane = self._lanes[key] = Lane(key, executor)
         return lane
 
     # -- what executors report (in any thread) --------------------------------------------------------------------
