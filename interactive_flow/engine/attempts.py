@@ -103,6 +103,16 @@ class Attempts(Graph):
             self._next_start = self.clock() + self._interval  # nothing is saved up for a burst
         return self._new_job(call) if queued else self._start(call)
 
+    def start_many(self, lane: Any, most: int) -> list[Job]:
+        """Hands out ready task calls of this lane, `most` at a time, to wait in the executor's own queue."""
+        jobs: list[Job] = []
+        while len(jobs) < most:
+            job = self.start_next(lane, True)
+            if job is None:
+                break
+            jobs.append(job)
+        return jobs
+
     def take_tiny(self, queue: deque[Job], most: int) -> bool:
         """Hands tiny calls to the thread that runs the workflow's code; False where there is none.
 

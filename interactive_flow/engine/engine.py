@@ -298,8 +298,12 @@ class Engine(Attempts):
             self._workflow_failed(workflow, lost.outcome)
             return
         workflow.missing = len(waits_on)
+        alone = (workflow,)
         for dep in waits_on:
-            dep.tell(workflow)
+            if dep.dependents:
+                dep.tell(workflow)
+            else:
+                dep.dependents = alone
         if not waits_on:
             self._workflow_succeeded(workflow)
 

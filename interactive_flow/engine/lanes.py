@@ -20,20 +20,48 @@ from interactive_flow.model.states import CallState
 _READY = CallState.READY
 _FEW = 64
 
+_SHORT = 1e-3
+"""Seconds: calls that take less, and have nothing behind them that is known of, go in call order."""
+
 
 class Lane:
-    """What waits for the workers of one executor.
+    """What waits for the workers of one executor: a queue by rank and call order.
+
+    Most calls come in the order in which they go.  They are kept in a row, so that only the others take a heap.
 
     Attributes:
         executor: as the task was given it; None for the run's own.
-        ready: a heap.
     """
 
-    __slots__ = ("executor", "ready")
+    __slots__ = ("_others", "_row", "executor")
 
     def __init__(self, executor: Any = None) -> None:
         self.executor = executor
-        self.ready: list[tuple[float, int, TaskCall]] = []
+        self._row: deque[tuple[float, int, TaskCall]] = deque()
+        self._others: list[tuple[float, int, TaskCall]] = []
+
+    def __len__(self) -> int:
+        return len(self._row) + len(self._others)
+
+    def push(self, rank: float, call: TaskCall) -> None:
+        """Puts in a call; the higher its rank the sooner it comes out."""
+        entry, row = (-rank, call.index, call), self._row
+        if not row or entry > row[-1]:
+            row.append(entry)
+        else:
+            heapq.heappush(self._others, entry)
+
+    def pop(self) -> TaskCall:
+        """Takes out the first one; there must be one."""
+        row, others = self._row, self._others
+        if not others or (row and row[0] < others[0]):
+            return row.popleft()[2]
+        return heapq.heappop(others)[2]
+
+    def reorder(self) -> None:
+        """Ranks have changed."""
+        self._row = deque(sorted((-call.rank, call.index, call) for _, _, call in (*self._row, *self._others)))
+        self._others = []
 
 
 class Lanes:
@@ -61,20 +89,24 @@ class Lanes:
         lane = self.by_key.get(spec.lane)
         if lane is None:
             lane = self.by_key[spec.lane] = Lane(spec.executor)
-        heapq.heappush(lane.ready, (-(call.rank or spec.durations.expected(call.number)), call.index, call))
+        rank = call.rank
+        if not rank:
+            rank = spec.durations.expected(call.number)
+            if rank < _SHORT:
+                rank = 0.0
+        lane.push(rank, call)
         self.fresh = True
 
     def reorder(self) -> None:
         """Ranks have changed: puts the ready calls in their new order."""
         for lane in self.by_key.values():
-            lane.ready = [(-call.rank, call.index, call) for _, _, call in lane.ready]
-            heapq.heapify(lane.ready)
+            lane.reorder()
 
     def next(self, key: Any) -> TaskCall | None:
         """Takes out the call that a worker should begin; None where there is none for workers."""
         lane = self.by_key.get(key)
-        while lane is not None and lane.ready:
-            call = heapq.heappop(lane.ready)[2]
+        while lane:
+            call = lane.pop()
             if call.state is not _READY:
                 continue  # cancelled, or timed out, meanwhile
             spec = call.spec
@@ -90,7 +122,7 @@ class Lanes:
     def crowded(self, key: Any) -> bool:
         """True where there is more than one call to choose from."""
         lane = self.by_key.get(key)
-        return lane is not None and len(lane.ready) > 1
+        return lane is not None and len(lane) > 1
 
     def hand_over(self, most: int | None = None) -> None:
         """Gives tiny calls to the workers: all, or `most` of them."""
@@ -117,4 +149,4 @@ class Lanes:
                 return
 
     def __bool__(self) -> bool:
-        return bool(self.tiny) or any(lane.ready for lane in self.by_key.values())
+        return bool(self.tiny) or any(self.by_key.values())

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from interactive_flow.engine.calls import Job
@@ -98,6 +99,11 @@ class ProcessExecutor:
         """See `Executor.submit`."""
         assert self._service is not None
         self._service.tell(job)
+
+    def submit_many(self, jobs: Sequence[Job]) -> None:
+        """See `Executor`."""
+        assert self._service is not None
+        self._service.take_in(jobs)
 
     def cancel(self, job: Job) -> None:
         """See `Executor.cancel`; a job that runs is stopped by killing its process."""

@@ -15,6 +15,7 @@ import selectors
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from interactive_flow.engine.calls import Job
@@ -79,6 +80,15 @@ class Service:
             self._over = True
             shelf.announce()
         self._inbox.append(job)
+        self._wake_up()
+
+    def take_in(self, jobs: Sequence[Job]) -> None:
+        """Jobs to run."""
+        if jobs:
+            self._inbox.extend(jobs)
+            self._wake_up()
+
+    def _wake_up(self) -> None:
         if self._asleep:
             with self._closing:
                 if self._asleep:

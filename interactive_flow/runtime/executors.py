@@ -73,6 +73,7 @@ class Executor(Protocol):
     - ``workers``: how many jobs really run at once, where that is less than `capacity`;
     - ``queues``: True where a job that was submitted may wait before a worker begins it, which the executor then tells
       by `Port.begun`;
+    - ``submit_many``: takes a sequence of jobs, where that is cheaper than one by one; with `queues` only;
     - ``clock``: what the run tells the time by, and what its thread waits by;
     - ``fresh``: a method that gives another executor like this one, for a run of its own; without it, an object serves
       one run only.

@@ -38,13 +38,20 @@ _UNDER_WAY = RunStatus.RUNNING
 class Lane:
     """An executor of this run, and how many more jobs it takes."""
 
-    __slots__ = ("capacity", "executor", "free", "key", "queues")
+    __slots__ = ("capacity", "executor", "free", "key", "queues", "submit_many", "workers")
 
     def __init__(self, key: Any, executor: Executor) -> None:
         self.key = key
         self.executor = executor
         self.free = self.capacity = executor.capacity
         self.queues = getattr(executor, "queues", False)
+        self.workers = getattr(executor, "workers", executor.capacity)
+        self.submit_many = getattr(executor, "submit_many", None)
+
+    @property
+    def is_busy(self) -> bool:
+        """True where all workers have something to do, and further calls would only wait elsewhere."""
+        return self.queues and self.capacity - self.free >= self.workers
 
 
 class Runner(CodeSide):
@@ -246,8 +253,7 @@ class Runner(CodeSide):
 
     # -- with the lock held ---------------------------------------------------------------------------------------
 
-    def _react(self) -> None:
-        """Does what the engine left to do."""
+    def _react(self, more_to_come: bool = False) -> None:
         engine = self.engine
         engine.lanes.fresh = False
         if engine.abandoned:
@@ -257,15 +263,19 @@ class Runner(CodeSide):
                     job.lane.executor.cancel(job)
             engine.abandoned.clear()
         for key, waiting in engine.lanes.by_key.items():
-            if not waiting.ready or self._cancel_reason is not None:
+            if not waiting or self._cancel_reason is not None:
                 continue
             try:
                 lane = self._lanes.get(key) or self._open_lane(key)
             except Exception as error:  # this may be any thread, and the run must not be left waiting
                 engine.crash(error)
                 break
+            if lane.queues:
+                if not (more_to_come and lane.is_busy):
+                    self._hand_out_many(lane)
+                continue
             while lane.free > 0:
-                following = engine.start_next(key, lane.queues)
+                following = engine.start_next(key)
                 if following is None:
                     break
                 lane.free -= 1
@@ -274,6 +284,17 @@ class Runner(CodeSide):
                 if isinstance(lane.executor, InlineExecutor):
                     self._wake()
         self._tell_own_thread()
+
+    def _hand_out_many(self, lane: Lane) -> None:
+        jobs = self.engine.start_many(lane.key, lane.free)
+        lane.free -= len(jobs)
+        for job in jobs:
+            job.lane = lane
+        if lane.submit_many is not None:
+            lane.submit_many(jobs)
+        else:
+            for job in jobs:
+                lane.executor.submit(job)
 
     def _tell_own_thread(self) -> None:
         """Wakes the runner's thread where there is something for it to do, or sees to it that somebody else does it."""
