@@ -91,9 +91,7 @@ class Attempts(Graph):
             queued: False where a worker is free and begins it now; True where it may have to wait in the executor's
                 own queue, and `begun` will tell.
         """
-        ranking = self._ranking
-        if ranking.stale and self.lanes.crowded(lane) and ranking.refresh(self.root, self.clock()):
-            self.lanes.reorder()
+        self._reconsider(lane)
         if self._interval and self.clock() < self._next_start:
             return None  # `next_deadline` says when to ask again
         call = self.lanes.next(lane)
@@ -106,12 +104,21 @@ class Attempts(Graph):
     def start_many(self, lane: Any, most: int) -> list[Job]:
         """Hands out ready task calls of this lane, `most` at a time, to wait in the executor's own queue."""
         jobs: list[Job] = []
-        while len(jobs) < most:
-            job = self.start_next(lane, True)
-            if job is None:
-                break
-            jobs.append(job)
+        if self._interval:
+            while len(jobs) < most and (job := self.start_next(lane, True)) is not None:
+                jobs.append(job)
+            return jobs
+        self._reconsider(lane)
+        following = self.lanes.next
+        while len(jobs) < most and (call := following(lane)) is not None:
+            jobs.append(self._new_job(call))
         return jobs
+
+    def _reconsider(self, lane: Any) -> None:
+        """Puts the calls of a lane in their order, where there is a choice and something has changed."""
+        ranking = self._ranking
+        if ranking.stale and self.lanes.crowded(lane) and ranking.refresh(self.root, self.clock()):
+            self.lanes.reorder()
 
     def take_tiny(self, queue: deque[Job], most: int) -> bool:
         """Hands tiny calls to the thread that runs the workflow's code; False where there is none.

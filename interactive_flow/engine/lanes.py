@@ -31,12 +31,14 @@ class Lane:
 
     Attributes:
         executor: as the task was given it; None for the run's own.
+        sated: set by whoever drives the engine while all its workers have enough to do.
     """
 
-    __slots__ = ("_others", "_row", "executor")
+    __slots__ = ("_others", "_row", "executor", "sated")
 
     def __init__(self, executor: Any = None) -> None:
         self.executor = executor
+        self.sated = False
         self._row: deque[tuple[float, int, TaskCall]] = deque()
         self._others: list[tuple[float, int, TaskCall]] = []
 
@@ -71,7 +73,7 @@ class Lanes:
         runs_tiny: whether somebody takes tiny calls; only ever those of the run's own executor.
         by_key: the lanes, by `TaskSpec.lane`; None is the run's own executor's.
         tiny: the tiny calls that are ready, or were when they were put here.
-        fresh: set where a call has become ready for workers; whoever drives the engine takes it back.
+        fresh: set where a call has become ready for workers that may be idle; whoever drives the engine takes it back.
     """
 
     def __init__(self, runs_tiny: bool = False) -> None:
@@ -95,7 +97,8 @@ class Lanes:
             if rank < _SHORT:
                 rank = 0.0
         lane.push(rank, call)
-        self.fresh = True
+        if not lane.sated:
+            self.fresh = True
 
     def reorder(self) -> None:
         """Ranks have changed: puts the ready calls in their new order."""

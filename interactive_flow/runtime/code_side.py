@@ -94,12 +94,8 @@ class CodeSide(ABC):
         self._signal.put(None)
 
     @abstractmethod
-    def _react(self, more_to_come: bool = False) -> None:
-        """Does what the engine left to do; with the lock held.
-
-        Args:
-            more_to_come: True where workflow code goes on, so that what no worker waits for may be left to the next.
-        """
+    def _react(self) -> None:
+        """Does what the engine left to do; with the lock held."""
 
     @abstractmethod
     def _goes_on_at_once(self, workflow: WorkflowCall) -> bool:
@@ -125,7 +121,7 @@ class CodeSide(ABC):
                 self._check(scope)
             call = engine.call(scope, spec, args, kwargs, deps, site)
             if engine.lanes.fresh or engine.abandoned or self.alert:
-                self._react(True)
+                self._react()
         if replay is not None:
             replay.note(call, spec.name, args, kwargs)
         if self.interrupted:

@@ -253,13 +253,15 @@ class Runner(CodeSide):
 
     # -- with the lock held ---------------------------------------------------------------------------------------
 
-    def _react(self, more_to_come: bool = False) -> None:
+    def _react(self) -> None:
+        """Does what the engine left to do."""
         engine = self.engine
         engine.lanes.fresh = False
         if engine.abandoned:
             for job in engine.abandoned:
                 if job.lane is not None:
                     job.lane.free += 1
+                    self._note_free(job.lane)
                     job.lane.executor.cancel(job)
             engine.abandoned.clear()
         for key, waiting in engine.lanes.by_key.items():
@@ -271,8 +273,7 @@ class Runner(CodeSide):
                 engine.crash(error)
                 break
             if lane.queues:
-                if not (more_to_come and lane.is_busy):
-                    self._hand_out_many(lane)
+                self._hand_out_many(lane)
                 continue
             while lane.free > 0:
                 following = engine.start_next(key)
@@ -286,6 +287,7 @@ class Runner(CodeSide):
         self._tell_own_thread()
 
     def _hand_out_many(self, lane: Lane) -> None:
+        """Hands out to an executor with a queue, which need not hear of every single call at once."""
         jobs = self.engine.start_many(lane.key, lane.free)
         lane.free -= len(jobs)
         for job in jobs:
@@ -295,6 +297,12 @@ class Runner(CodeSide):
         else:
             for job in jobs:
                 lane.executor.submit(job)
+        self._note_free(lane)
+
+    def _note_free(self, lane: Lane) -> None:
+        """To be called whenever the number of free places has changed."""
+        if lane.queues:
+            self.engine.lanes.by_key[lane.key].sated = lane.is_busy
 
     def _tell_own_thread(self) -> None:
         """Wakes the runner's thread where there is something for it to do, or sees to it that somebody else does it."""
@@ -347,6 +355,7 @@ class Runner(CodeSide):
             following = engine.start_next(lane.key, lane.queues) if self._cancel_reason is None else None
             if following is None:
                 lane.free += 1
+                self._note_free(lane)
             else:
                 following.lane = lane
             if engine.lanes.fresh or engine.abandoned:
@@ -359,10 +368,14 @@ class Runner(CodeSide):
         """See `Port.finished_many`."""
         t0 = self.t0
         with self.lock:
+            lane = None
             for job, outcome, started, finished, worker in reports:
                 if not job.abandoned:
-                    job.lane.free += 1
+                    lane = job.lane
+                    lane.free += 1
                     self.report(job, outcome, started - t0, finished - t0, worker)
+            if lane is not None:
+                self._note_free(lane)
             self._react()
 
     def begun(self, job: Job, at: float, worker: str) -> None:
@@ -378,6 +391,7 @@ class Runner(CodeSide):
                 if lane.executor is executor:
                     lane.free += capacity - lane.capacity
                     lane.capacity = capacity
+                    self._note_free(lane)
             self._react()
 
     def report(self, job: Job, outcome: Any, started: float, finished: float, worker: str) -> None:
