@@ -94,25 +94,21 @@ class Attempts(Graph):
         self._reconsider(lane)
         if self._interval and self.clock() < self._next_start:
             return None  # `next_deadline` says when to ask again
-        call = self.lanes.next(lane)
-        if call is None:
+        taken = self.lanes.take(lane, 1)
+        if not taken:
             return None
+        call = taken[0]
         if self._interval:
             self._next_start = self.clock() + self._interval  # nothing is saved up for a burst
         return self._new_job(call) if queued else self._start(call)
 
     def start_many(self, lane: Any, most: int) -> list[Job]:
         """Hands out ready task calls of this lane, `most` at a time, to wait in the executor's own queue."""
-        jobs: list[Job] = []
         if self._interval:
-            while len(jobs) < most and (job := self.start_next(lane, True)) is not None:
-                jobs.append(job)
-            return jobs
+            job = self.start_next(lane, True) if most > 0 else None
+            return [] if job is None else [job]
         self._reconsider(lane)
-        following = self.lanes.next
-        while len(jobs) < most and (call := following(lane)) is not None:
-            jobs.append(self._new_job(call))
-        return jobs
+        return [self._new_job(call) for call in self.lanes.take(lane, most)]
 
     def _reconsider(self, lane: Any) -> None:
         """Puts the calls of a lane in their order, where there is a choice and something has changed."""

@@ -28,6 +28,9 @@ The machine's other work may well keep a thread waiting for some milliseconds, a
 
 _TRUSTED, _MOST = 16, 32
 
+SHORT = 1e-3
+"""Seconds: of calls that take less it is of no interest which of them took how long."""
+
 _NUMBERS = 10_000
 """How many calls of a task are remembered one by one."""
 
@@ -65,14 +68,10 @@ class Durations:
             elif self._score < _MOST:
                 self._score += 1
                 self.tiny = self._score >= _TRUSTED
-            elif not self._by_number:  # always tiny so far: which of them took how long is of no interest
-                self.count += 1
-                self.mean += (seconds - self.mean) * 0.1
-                return
         known = self._by_number
         if number <= len(known):
             known[number - 1] = seconds
-        elif number <= _NUMBERS and not self.tiny:
+        elif seconds >= SHORT and number <= _NUMBERS:
             known.extend([-1.0] * (number - 1 - len(known)))
             known.append(seconds)
         self.count = count = self.count + 1

@@ -14,14 +14,12 @@ from collections import deque
 from typing import Any
 
 from interactive_flow.engine.calls import TaskCall
+from interactive_flow.engine.durations import SHORT
 from interactive_flow.engine.spec import TaskSpec
 from interactive_flow.model.states import CallState
 
 _READY = CallState.READY
 _FEW = 64
-
-_SHORT = 1e-3
-"""Seconds: calls that take less, and have nothing behind them that is known of, go in call order."""
 
 
 class Lane:
@@ -31,39 +29,40 @@ class Lane:
 
     Attributes:
         executor: as the task was given it; None for the run's own.
+        row, others: those that came in the order in which they go, and a heap of those that did not.
         sated: set by whoever drives the engine while all its workers have enough to do.
     """
 
-    __slots__ = ("_others", "_row", "executor", "sated")
+    __slots__ = ("executor", "others", "row", "sated")
 
     def __init__(self, executor: Any = None) -> None:
         self.executor = executor
         self.sated = False
-        self._row: deque[tuple[float, int, TaskCall]] = deque()
-        self._others: list[tuple[float, int, TaskCall]] = []
+        self.row: deque[tuple[float, int, TaskCall]] = deque()
+        self.others: list[tuple[float, int, TaskCall]] = []
 
     def __len__(self) -> int:
-        return len(self._row) + len(self._others)
+        return len(self.row) + len(self.others)
 
     def push(self, rank: float, call: TaskCall) -> None:
         """Puts in a call; the higher its rank the sooner it comes out."""
-        entry, row = (-rank, call.index, call), self._row
+        entry, row = (-rank, call.index, call), self.row
         if not row or entry > row[-1]:
             row.append(entry)
         else:
-            heapq.heappush(self._others, entry)
+            heapq.heappush(self.others, entry)
 
     def pop(self) -> TaskCall:
         """Takes out the first one; there must be one."""
-        row, others = self._row, self._others
+        row, others = self.row, self.others
         if not others or (row and row[0] < others[0]):
             return row.popleft()[2]
         return heapq.heappop(others)[2]
 
     def reorder(self) -> None:
         """Ranks have changed."""
-        self._row = deque(sorted((-call.rank, call.index, call) for _, _, call in (*self._row, *self._others)))
-        self._others = []
+        self.row = deque(sorted((-call.rank, call.index, call) for _, _, call in (*self.row, *self.others)))
+        self.others = []
 
 
 class Lanes:
@@ -94,8 +93,8 @@ class Lanes:
         rank = call.rank
         if not rank:
             rank = spec.durations.expected(call.number)
-            if rank < _SHORT:
-                rank = 0.0
+            if rank < SHORT:
+                rank = 0.0  # in call order
         lane.push(rank, call)
         if not lane.sated:
             self.fresh = True
@@ -105,22 +104,29 @@ class Lanes:
         for lane in self.by_key.values():
             lane.reorder()
 
-    def next(self, key: Any) -> TaskCall | None:
-        """Takes out the call that a worker should begin; None where there is none for workers."""
+    def take(self, key: Any, most: int) -> list[TaskCall]:
+        """Takes out the calls that workers should begin, `most` of them; fewer where there are no more for workers."""
+        taken: list[TaskCall] = []
         lane = self.by_key.get(key)
-        while lane:
-            call = lane.pop()
-            if call.state is not _READY:
-                continue  # cancelled, or timed out, meanwhile
-            spec = call.spec
-            if spec.limit is None:
-                return call
-            at_work = self._at_work.get(spec, 0)
-            if at_work < spec.limit:
-                self._at_work[spec] = at_work + 1
-                return call
-            self._held_back.setdefault(spec, deque()).append(call)
-        return None
+        if lane is None:
+            return taken
+        row, others = lane.row, lane.others
+        while len(taken) < most and (row or others):
+            call = lane.pop() if others else row.popleft()[2]
+            # Others were cancelled, or timed out, meanwhile.
+            if call.state is _READY and (call.spec.limit is None or self._is_admitted(call)):
+                taken.append(call)
+        return taken
+
+    def _is_admitted(self, call: TaskCall) -> bool:
+        """True where the limit of its task allows one more; else it is held back."""
+        spec = call.spec
+        at_work = self._at_work.get(spec, 0)
+        if at_work < spec.limit:
+            self._at_work[spec] = at_work + 1
+            return True
+        self._held_back.setdefault(spec, deque()).append(call)
+        return False
 
     def crowded(self, key: Any) -> bool:
         """True where there is more than one call to choose from."""

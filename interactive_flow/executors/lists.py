@@ -23,6 +23,12 @@ PATIENCE = LIST_SECONDS
 COST = 8e-6
 """Seconds that a worker spends on a call beside running it."""
 
+MANY = 32
+"""Calls: as long as all workers have so many before them, news are taken in together."""
+
+LONGEST_PAUSE = 1e-3
+"""Seconds."""
+
 BYTES_PER_SECOND = 5e8
 """What a pipe carries."""
 
@@ -58,6 +64,16 @@ def seconds_for(worker: Worker) -> float:
     if len(worker.calls) == 1:
         return LIST_SECONDS if worker.load < LIST_SECONDS else 0.0
     return LIST_SECONDS - worker.load if worker.load < LIST_SECONDS / 2 else 0.0
+
+
+def pause_for(workers: list[Worker], seconds: float) -> float:
+    """How long to wait for more news before taking in those that there are; calls take `seconds` each.
+
+    A worker writes each result at once.  To be woken for each would cost more than short calls take; so the news are
+    left to come together for a while, which is over long before a worker has nothing to do.
+    """
+    fewest = min((len(worker.calls) for worker in workers), default=0)
+    return min(fewest * (seconds + COST) / 4, LONGEST_PAUSE) if fewest >= MANY else 0.0
 
 
 class Packer:

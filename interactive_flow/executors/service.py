@@ -27,6 +27,7 @@ from interactive_flow.executors.lists import (
     Packer,
     expected_seconds,
     length_for,
+    pause_for,
     seconds_for,
 )
 from interactive_flow.executors.news import News
@@ -146,6 +147,9 @@ class Service:
             timeout = 0.0
         events = self._selector.select(timeout)
         self._asleep = False
+        pause = pause_for(self._workers, self._news.mean)
+        if pause:
+            time.sleep(pause)
         for key, _ in events:
             key.data()
 
