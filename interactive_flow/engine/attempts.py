@@ -8,14 +8,14 @@ or nobody wants the call any more.  Then the job is *abandoned*, and what is sti
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from interactive_flow.engine.calls import Call, Job, StreamCall, TaskCall
+from interactive_flow.engine.calls import Barrier, Call, Job, StreamCall, TaskCall
 from interactive_flow.engine.containers import fill_arguments
-from interactive_flow.engine.graph import FAILED, READY, RUNNING, SUCCEEDED, Driver, Graph
+from interactive_flow.engine.graph import _NO_KWARGS, FAILED, READY, RUNNING, SUCCEEDED, Driver, Graph
 from interactive_flow.engine.lanes import Lanes
 from interactive_flow.engine.ranking import Ranking
 from interactive_flow.engine.timers import TimerKind, Timers
@@ -193,6 +193,55 @@ class Attempts(Graph):
         self._leave(job, started, finished)
         self._log((_SUCCEEDED, finished, call.index, started, worker, value))
         self.settle(call, SUCCEEDED, value)
+
+    def succeeded_many(self, reports: Iterable[tuple[Job, Any, float, float, str]], t0: float) -> int:
+        """Several attempts gave values; the same as `succeeded` for each that is not abandoned.
+
+        What is short is mostly many, and this is where a run of short calls spends its time: so the transitions of an
+        ordinary call are written out here, one after the other.
+
+        Args:
+            reports: job, value, when it began and ended, worker.
+            t0: what the times are counted from.
+
+        Returns:
+            How many there were that were not abandoned.
+        """
+        log, length, jobs, judged, taken = self._log, self.events.length, self.jobs, self.lanes.runs_tiny, 0
+        for job, value, started, finished, worker in reports:
+            if job.abandoned:
+                continue
+            taken += 1
+            call = job.call
+            spec = call.spec
+            if type(call) is not TaskCall or spec.watched or spec.limit is not None or job.printed:
+                self.succeeded(job, value, started - t0, finished - t0, worker)
+                continue
+            if call.job is not job:
+                raise self.illegal(call, SUCCEEDED, f", and this is attempt {job.attempt} of {call.attempt}")
+            index = call.index
+            if job.started < 0:
+                call.attempt = job.attempt
+                log((_STARTED, started - t0, index, job.attempt, worker))
+            del jobs[job]
+            call.job = None
+            known = spec.durations
+            known.learn(finished - started, call.number, judged)
+            if known.count < 4:
+                self._ranking.stale = True
+            log((_SUCCEEDED, finished - t0, index, started - t0, worker, value))
+            call.state, call.done, call.outcome, call.order = SUCCEEDED, True, value, length()
+            call.args, call.kwargs = (), _NO_KWARGS
+            call.scope.open.pop(call, None)  # type: ignore[union-attr]
+            dependents = call.dependents
+            if not dependents:
+                continue
+            if len(dependents) == 1 and type(dependents[0]) is Barrier:
+                call.dependents = None
+                dependents[0].arrived(call)
+            else:
+                self._tell_dependents(call)
+        return taken
 
     def attempt_failed(
         self, job: Job, error: BaseException, started: float, finished: float, worker: str | None

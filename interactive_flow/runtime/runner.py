@@ -16,6 +16,7 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from interactive_flow.engine.calls import Job, WorkflowCall
@@ -32,6 +33,7 @@ from interactive_flow.runtime.tiny import TinyCalls
 from interactive_flow.runtime.worker import Failure
 
 _RUNNING = CallState.RUNNING
+_outcome = itemgetter(1)
 _UNDER_WAY = RunStatus.RUNNING
 
 
@@ -366,15 +368,11 @@ class Runner(CodeSide):
 
     def finished_many(self, reports: Sequence[Report]) -> None:
         """See `Port.finished_many`."""
-        t0 = self.t0
         with self.lock:
-            lane = None
-            for job, outcome, started, finished, worker in reports:
-                if not job.abandoned:
-                    lane = job.lane
-                    lane.free += 1
-                    self.report(job, outcome, started - t0, finished - t0, worker)
-            if lane is not None:
+            taken = self.report_many(reports)
+            if taken:
+                lane = reports[0][0].lane
+                lane.free += taken
                 self._note_free(lane)
             self._react()
 
@@ -403,6 +401,21 @@ class Runner(CodeSide):
                 self.engine.succeeded(job, outcome, started, finished, worker)
         except Exception as error:  # a bug here must end the run, not leave it waiting
             self.engine.crash(error)
+
+    def report_many(self, reports: Sequence[Report]) -> int:
+        """Tells the engine how several jobs have ended, in times of the clock; how many were not abandoned."""
+        if Failure not in map(type, map(_outcome, reports)):
+            try:
+                return self.engine.succeeded_many(reports, self.t0)
+            except Exception as error:  # as in `report`
+                self.engine.crash(error)
+                return 0
+        taken, t0 = 0, self.t0
+        for job, outcome, started, finished, worker in reports:
+            if not job.abandoned:
+                taken += 1
+                self.report(job, outcome, started - t0, finished - t0, worker)
+        return taken
 
     def heartbeat(self, job: Job, progress: float | None, message: str | None) -> bool:
         """See `Port.heartbeat`."""

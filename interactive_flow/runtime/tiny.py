@@ -18,10 +18,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from interactive_flow.engine.calls import Job, WorkflowCall
 from interactive_flow.model.states import CallState, RunStatus
+from interactive_flow.runtime.executors import Report
 from interactive_flow.runtime.worker import run_here
 
 if TYPE_CHECKING:
@@ -114,8 +115,8 @@ class TinyCalls:
     def _run_batch(self, more: bool) -> bool:
         """Runs a batch, and takes the next one if `more`; False where there is none."""
         runner, engine, batch = self._runner, self._runner.engine, self._batch
-        now, t0, context = runner.clock.now, runner.t0, runner.context
-        reports: list[tuple[Job, Any, float, float]] = []
+        now, context = runner.clock.now, runner.context
+        reports: list[Report] = []
         finished = now()
         try:
             while batch:
@@ -129,16 +130,14 @@ class TinyCalls:
                 self.current = job
                 outcome = context.copy().run(run_here, job, runner)
                 finished = now()
-                reports.append((job, outcome, started, finished))
+                reports.append((job, outcome, started, finished, "runner"))
         finally:
             with runner.lock:
                 if not reports or reports[-1][0] is not self.current:
                     self.begin()  # interrupted
                 self.current = None
                 runner.turns += 1
-                for job, outcome, started, finished in reports:
-                    if not job.abandoned:
-                        runner.report(job, outcome, started - t0, finished - t0, "runner")
+                runner.report_many(reports)
                 if engine.lanes.fresh or engine.abandoned:
                     runner._react()
                 over = engine.runnable or engine.status is not _UNDER_WAY or runner.interrupted
