@@ -1,75 +1,63 @@
 """What a call in a process costs, beside the pools that are used for that: calls that do nothing, in fan-out.
 
-``python benchmarks/processes.py [--calls N] [--repeat K]`` prints medians of K rounds.  In each round everybody runs
-once, one after the other, so that whatever else the machine does hits all of them alike.  Processes are started
-before.  joblib is needed for this only.
+Everybody has started its processes, and has used them, before the clock starts.
 """
 
 from __future__ import annotations
 
-import argparse
-import gc
-import statistics
-import time
+import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 
-import joblib
-
-from interactive_flow import flow, task
+from measure import Stopwatch
+from patterns import same
 
 WORKERS = 2
 
 
-def nothing(x: int) -> int:
-    return x
+def measure(engine: str, n: int) -> dict[str, float]:
+    """Microseconds a call; to be run in a fresh process (see `measure`).
+
+    Args:
+        engine: ``"interactive_flow"``, ``"ProcessPoolExecutor"`` or ``"joblib"``.
+        n: how many calls.
+    """
+    program = _PROGRAMS[engine]()
+    program(200)
+    program(200)
+    with Stopwatch() as watch:
+        values = program(n)
+    if values != list(range(n)):
+        raise AssertionError(f"{engine} gave the wrong values")
+    return {"wall": watch.wall / n * 1e6, "cpu": watch.cpu / n * 1e6}
 
 
-same = task(nothing)
+def _ours() -> Callable[[int], list[int]]:
+    from interactive_flow import flow, task
+
+    one = task(same)
+
+    @flow
+    def fan_out(n: int) -> list[int]:
+        return [one(x) for x in range(n)]
+
+    return fan_out.options(executor="processes", max_workers=WORKERS, display="none").run
 
 
-@flow
-def fan_out(n: int) -> list[int]:
-    return [same(x) for x in range(n)]
+def _pool() -> Callable[[int], list[int]]:
+    pool = ProcessPoolExecutor(WORKERS, multiprocessing.get_context("fork"))
+    return lambda n: [future.result() for future in [pool.submit(same, x) for x in range(n)]]
 
 
-def seconds(function: Callable[[int], object], n: int) -> float:
-    gc.collect()
-    began = time.perf_counter()
-    function(n)
-    return time.perf_counter() - began
+def _joblib() -> Callable[[int], list[int]]:
+    import joblib
 
-
-def main() -> None:
-    """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--calls", type=int, default=10_000, help="calls in each run (default: %(default)s)")
-    parser.add_argument("--repeat", type=int, default=5, help="rounds (default: %(default)s)")
-    given = parser.parse_args()
-    run = fan_out.options(executor="processes", max_workers=WORKERS, display="none").run
     parallel = joblib.Parallel(n_jobs=WORKERS, backend="loky")
-    with ProcessPoolExecutor(WORKERS) as pool:
-        rows: dict[str, Callable[[int], object]] = {
-            "interactive_flow": run,
-            "ProcessPoolExecutor": lambda n: [f.result() for f in [pool.submit(nothing, x) for x in range(n)]],
-            "joblib": lambda n: parallel(joblib.delayed(nothing)(x) for x in range(n)),
-        }
-        for function in rows.values():
-            function(200)
-        times: dict[str, list[float]] = {name: [] for name in rows}
-        for _ in range(given.repeat):
-            for name, function in rows.items():
-                times[name].append(seconds(function, given.calls))
-    medians = {name: statistics.median(taken) for name, taken in times.items()}
-    print(
-        f"{given.calls} calls that do nothing, {WORKERS} processes, medians of {given.repeat}\n{'':20} {'µs a call':>9}"
-    )
-    for name, median in medians.items():
-        print(f"{name:20} {median / given.calls * 1e6:9.1f}")
-    own = medians.pop("interactive_flow")
-    for name, median in medians.items():
-        print(f"interactive_flow takes {own / median:.2f} times as long as {name}")
+    return lambda n: parallel(joblib.delayed(same)(x) for x in range(n))  # type: ignore[no-any-return]
 
 
-if __name__ == "__main__":
-    main()
+_PROGRAMS: dict[str, Callable[[], Callable[[int], list[int]]]] = {
+    "interactive_flow": _ours,
+    "ProcessPoolExecutor": _pool,
+    "joblib": _joblib,
+}
