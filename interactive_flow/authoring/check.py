@@ -59,13 +59,26 @@ def findings(source: str, first_line: int, is_task: Callable[[str], bool]) -> li
         tree = ast.parse(textwrap.dedent(source))
     except (SyntaxError, SystemError):  # the latter is CPython's, where two threads parse at once (gh-106905)
         return []
-    placeholders = set(_assigned(tree, is_task))
-    found = [
-        Finding(first_line + node.lineno - 1, text)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.expr | ast.stmt) and (text := _judge(node, placeholders))
-    ]
+    found = []
+    for code in _workflow_code(tree):
+        placeholders = set(_assigned(code, is_task))
+        found += [
+            Finding(first_line + node.lineno - 1, text)
+            for node in ast.walk(code)
+            if isinstance(node, ast.expr | ast.stmt) and (text := _judge(node, placeholders))
+        ]
     return sorted(set(found))
+
+
+def _workflow_code(tree: ast.Module) -> list[ast.AST]:
+    """The definition; of a lambda Python gives the whole line, and which is meant is plain only where it is alone."""
+    definitions: list[ast.AST] = [
+        node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    ]
+    if definitions:
+        return definitions
+    lambdas: list[ast.AST] = [node for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
+    return lambdas if len(lambdas) == 1 else []
 
 
 def warn(source: str | None, file: str | None, first_line: int, is_task: Callable[[str], bool]) -> None:

@@ -92,3 +92,14 @@ def test_in_a_flow_tasks_are_known_by_their_names() -> None:
 
     with pytest.warns(WorkflowCodeWarning, match="'x' is the result"):
         odd.options(display="none").run()
+
+
+def test_of_a_lambda_only_the_lambda_is_looked_at() -> None:
+    source = "began = time.time(); run = flow(lambda: same(1)).run()\n"
+    assert findings(source, 1, lambda name: name == "same") == []
+    (finding,) = findings("run = flow(lambda: same(time.time()))\n", 7, lambda name: name == "same")
+    assert finding.line == 7
+
+
+def test_of_two_lambdas_in_a_line_nobody_knows_which_is_meant() -> None:
+    assert findings("a, b = flow(lambda: 1), flow(lambda: time.time())\n", 1, lambda name: False) == []
