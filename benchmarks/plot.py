@@ -25,6 +25,11 @@ _STYLE = """
 """
 
 
+def _three_digits(figure: float) -> str:
+    rounded = float(f"{figure:.3g}")
+    return f"{rounded:g}" if rounded < 1000 else f"{rounded:,.0f}".replace(",", " ")
+
+
 def bars(groups: dict[str, dict[str, float]], ours: str, unit: str) -> str:
     """An SVG drawing: for each group a title and a bar for each name, the shortest first.
 
@@ -61,7 +66,7 @@ def bars(groups: dict[str, dict[str, float]], ours: str, unit: str) -> str:
             parts += [
                 f'<text x="{_LEFT - 8}" y="{y + 11}" text-anchor="end">{escape(name)}</text>',
                 f'<rect class="{kind}" x="{_LEFT}" y="{y + 2}" width="{x(figure) - _LEFT:.1f}" height="{_ROW - 5}"/>',
-                f'<text class="figure" x="{x(figure) + 5:.1f}" y="{y + 11}">{figure:.3g}</text>',
+                f'<text class="figure" x="{x(figure) + 5:.1f}" y="{y + 11}">{_three_digits(figure)}</text>',
             ]
             y += _ROW
         y += 6
