@@ -101,6 +101,10 @@ class CodeSide(ABC):
     def _goes_on_at_once(self, workflow: WorkflowCall) -> bool:
         """Does what can be done here and now for code that stands at a barrier; True where it may go on then."""
 
+    @abstractmethod
+    def _steps_aside_for(self, call: Call) -> bool:
+        """Lets others go on without this thread, which is about to wait for `call`; False where they could not."""
+
     def call(
         self, scope: WorkflowCall, spec: TaskSpec | WorkflowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Placeholder:
@@ -339,7 +343,7 @@ class CodeSide(ABC):
         self._signal.put(None)
 
     def _wait_outside(self, call: Call) -> None:
-        if threading.get_ident() == self.thread:
+        if threading.get_ident() == self.thread and not self._steps_aside_for(call):
             raise PlaceholderError(
                 f"the value of {call.id} was asked for in the thread that drives its run, outside the workflow's code, "
                 f"so it could never come; use it inside the workflow, or pass it to a task"

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any
 
-from interactive_flow.engine.calls import Job, WorkflowCall
+from interactive_flow.engine.calls import Call, Job, WorkflowCall
 from interactive_flow.engine.containers import gather
 from interactive_flow.engine.engine import Engine
 from interactive_flow.engine.fibers import Raised, Returned
@@ -205,6 +205,10 @@ class Runner(CodeSide):
 
     def _goes_on_at_once(self, workflow: WorkflowCall) -> bool:
         return self._tiny.resolve(workflow)
+
+    def _steps_aside_for(self, call: Call) -> bool:
+        with self.lock:
+            return self._tiny.step_aside_for(call)
 
     def is_called_away(self) -> bool:
         """True where something has come up that the runner's loop must see to."""

@@ -20,7 +20,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from interactive_flow.engine.calls import Job, WorkflowCall
+from interactive_flow.engine.calls import Call, Job, TaskCall, WorkflowCall
 from interactive_flow.model.states import CallState, RunStatus
 from interactive_flow.runtime.executors import Report
 from interactive_flow.runtime.worker import run_here
@@ -28,7 +28,7 @@ from interactive_flow.runtime.worker import run_here
 if TYPE_CHECKING:
     from interactive_flow.runtime.runner import Runner
 
-_RUNNING = CallState.RUNNING
+_READY, _RUNNING = CallState.READY, CallState.RUNNING
 _UNDER_WAY = RunStatus.RUNNING
 
 BATCH = 32
@@ -151,6 +151,28 @@ class TinyCalls:
         if self.current is not None:
             self._runner.engine.begun(self.current, self._since - self._runner.t0, "runner")
 
+    def step_aside_for(self, call: Call) -> bool:
+        """The current one is about to wait for `call`; False where that needs the runner's thread to get done.
+
+        A task may have a placeholder from a closure, and so turn out to be anything but tiny.
+        """
+        if self.current is None or not isinstance(call, TaskCall) or call.state not in (_READY, _RUNNING):
+            return False
+        self._give_up_batch()
+        self._runner.engine.lanes.hand_over()
+        self._runner._react()
+        return True
+
+    def _give_up_batch(self) -> None:
+        """Tells the engine that the current one takes its time, and takes the others back."""
+        engine, batch = self._runner.engine, self._batch
+        self.begin()
+        while batch:
+            try:
+                engine.take_back(batch.pop())
+            except IndexError:  # the runner's thread was quicker
+                break
+
     def watch(self) -> None:
         """Appoints the deputy."""
         self.watched = True
@@ -175,18 +197,12 @@ class TinyCalls:
 
     def _stand_in(self, seen: int) -> None:
         """Does what the runner's thread does for others, unless it has got on since its turns were `seen`."""
-        runner, batch = self._runner, self._batch
+        runner = self._runner
         with runner.lock:
             if runner.turns != seen:
                 return
-            engine = runner.engine
-            self.begin()
-            while batch:
-                try:
-                    engine.take_back(batch.pop())
-                except IndexError:  # the runner's thread was quicker
-                    break
-            engine.lanes.hand_over(_HANDED_OVER)
+            self._give_up_batch()
+            runner.engine.lanes.hand_over(_HANDED_OVER)
             if self.current is not None:  # else workflow code takes its time, and timers are not in its way
                 runner.see_to_the_time()
             runner._react()

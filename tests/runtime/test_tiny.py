@@ -146,6 +146,30 @@ def test_the_rest_of_a_batch_is_for_the_workers_when_a_call_takes_its_time() -> 
     check_stream(workflow.last_run.events(), 3)
 
 
+def test_a_task_may_have_a_placeholder_from_a_closure() -> None:
+    let_go = threading.Event()
+    slow = task(lambda: let_go.wait(SOON), name="slow")
+    box: dict[str, Any] = {}
+
+    @task
+    def sometimes(n: int) -> Any:
+        if n != 1000:
+            return n
+        threading.Timer(0.01, let_go.set).start()
+        return box["slow"] == 1, box["behind"] + 0
+
+    def code() -> Any:
+        trained(sometimes)
+        box["slow"] = slow()
+        waits = sometimes(1000)
+        box["behind"] = sometimes(7)
+        return waits, [sometimes(n) for n in range(100)]
+
+    workflow = flow(code).options(max_workers=4)
+    assert workflow.run() == ((True, 7), list(range(100)))
+    check_stream(workflow.last_run.events(), 4)
+
+
 def test_a_call_that_takes_its_time_is_seen_to_run() -> None:
     begun, let_go = threading.Event(), threading.Event()
 
