@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -27,6 +28,9 @@ def pytest_configure(config: pytest.Config) -> None:
     home = tempfile.TemporaryDirectory(prefix="interactive-flow-tests-")
     config.add_cleanup(home.cleanup)
     config.add_cleanup(_close_event_loops)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # So a shell starts what it runs in the background, and whatever is started from there ignores Ctrl-C too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in _OWN_HOME:
         folder = Path(home.name, name.lower())
         folder.mkdir()
