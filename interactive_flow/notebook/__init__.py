@@ -7,8 +7,10 @@
 `notebook.picture`              *what* is drawn: the fold of its events, and markup from `interactive_flow.views`
 `notebook.screens`              *where*: a widget with a static twin, or HTML that is sent anew
 `notebook.widget`, ``static/``  the widget and its front-end files
+`notebook.actions`              what the panel's buttons do
+`notebook.busy`                 how the panel is heard while a cell is running
 `notebook.details`              what a click on a node tells
-`notebook.pace`                 how often work may be done
+`notebook.pace`                 how often work may be done, and how much may be sent
 `notebook.magics`               ``%flow``
 `notebook.inspector`            ``name?`` of a placeholder that is pending
 `notebook.cells`                which cell a line of code stands in

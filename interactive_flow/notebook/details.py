@@ -1,12 +1,13 @@
 """What a click on a node of the graph tells: texts, short and safe, one set a node.
 
-They are made in advance and kept in the widget, because the kernel cannot answer a question while a cell is running.
-So their size is bounded: by `NODES`, and each text by the limits below.
+While a run goes on, only those of the node that is selected are made, where the kernel hears of that while a cell is
+running.  Else, and when the run has ended, they are made in advance and kept in the widget, so that a front end needs
+nobody to ask.  So their size is bounded: by `NODES`, and each text by the limits below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TypedDict
 
@@ -14,9 +15,9 @@ from interactive_flow.model.brief import brief
 from interactive_flow.model.record import CallRecord, RunRecord
 from interactive_flow.model.states import CallState
 from interactive_flow.views.graph import Graph, Node
-from interactive_flow.views.html import traceback_text
 from interactive_flow.views.markup import clean, counted, plain_output, seconds
-from interactive_flow.views.states import NodeState, error_line, node_states
+from interactive_flow.views.sections import traceback_text
+from interactive_flow.views.states import NodeState, error_line, node_state
 from interactive_flow.views.style import SYMBOLS, WORDS
 
 NODES = 200
@@ -47,10 +48,15 @@ class Details(TypedDict):
     traceback: str
 
 
-def describe(graph: Graph) -> dict[str, Details]:
-    """The details of a graph's nodes, by their ids."""
-    states = node_states(graph)
-    return {node.id: _node(graph.record, node, states[node.id]) for node in islice(graph.nodes.values(), NODES)}
+def describe(graph: Graph, wanted: Iterable[str] | None = None) -> dict[str, Details]:
+    """The details of a graph's nodes, by their ids.
+
+    Args:
+        graph: the graph.
+        wanted: the ids of the nodes to tell about, those that are not there passed over; None for all.
+    """
+    nodes = graph.nodes.values() if wanted is None else [graph.nodes[id] for id in wanted if id in graph.nodes]
+    return {node.id: _node(graph.record, node, node_state(graph, node)) for node in islice(nodes, NODES)}
 
 
 def _node(record: RunRecord, node: Node, state: NodeState) -> Details:

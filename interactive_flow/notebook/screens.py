@@ -10,6 +10,7 @@ there is a kernel (see ``static/panel.js``).
 from __future__ import annotations
 
 import contextvars
+import time
 import warnings
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,10 +19,15 @@ from uuid import uuid4
 from IPython.core.interactiveshell import InteractiveShell
 
 from interactive_flow.model.errors import RenderingHint
+from interactive_flow.notebook.pace import Allowance
+from interactive_flow.runtime.run import Run
 
 if TYPE_CHECKING:
     from interactive_flow.notebook.picture import Picture
     from interactive_flow.notebook.widget import RunWidget
+
+RATE, BURST = 30_000, 300_000
+"""What plain HTML that is sent anew may take: bytes a second, and bytes at once after a silence."""
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -62,12 +68,13 @@ class Screen(Protocol):
 
 
 class HtmlScreen:
-    """Sends the whole twin again and again; works in every front end that knows display ids."""
+    """Sends the whole twin again and again, the larger the rarer; works in every front end that knows display ids."""
 
     interval = 0.5
 
     def __init__(self) -> None:
         self._outputs = Outputs()
+        self._allowance = Allowance(RATE, BURST)
 
     @property
     def superseded(self) -> bool:
@@ -80,9 +87,15 @@ class HtmlScreen:
 
     def update(self, picture: Picture) -> None:
         """See `Screen`."""
-        self._outputs.put(picture.bundle())
+        now = time.monotonic()
+        if self._allowance.due(now):
+            bundle = picture.bundle()
+            self._outputs.put(bundle)
+            self._allowance.spend(now, sum(map(len, bundle.values())))
 
-    finish = update
+    def finish(self, picture: Picture) -> None:
+        """See `Screen`."""
+        self._outputs.put(picture.bundle())
 
 
 class WidgetScreen:
@@ -90,8 +103,9 @@ class WidgetScreen:
 
     interval = 0.1
 
-    def __init__(self, widget_class: type[RunWidget]) -> None:
+    def __init__(self, widget_class: type[RunWidget], run: Run) -> None:
         self._class = widget_class
+        self._run = run
         self._outputs = Outputs()
         self._widget: RunWidget | None = None
 
@@ -107,15 +121,23 @@ class WidgetScreen:
 
     def update(self, picture: Picture) -> None:
         """See `Screen`."""
-        first = self._widget is None
+        widget = self._widget
+        if widget is None:
+            picture.selected = ""  # nobody has seen it yet
+        else:
+            picture.tab = widget.tab if widget.hears else None
+            picture.selected = widget.selected if widget.hears else None
         self._tell(picture.traits())
-        if first:
+        if widget is None:
             self._outputs.put(self._live(picture))
 
     def finish(self, picture: Picture) -> None:
         """See `Screen`."""
+        remains = picture.remains()
+        if self._widget is not None:
+            self._tell({"details": remains["details"]})  # the twin, once it is there, is asked about every node
         self._outputs.put(picture.bundle())
-        keep(self._tell(picture.remains()))
+        keep(self._tell(remains))
 
     def _live(self, picture: Picture) -> dict[str, Any]:
         assert self._widget is not None
@@ -124,12 +146,9 @@ class WidgetScreen:
 
     def _tell(self, traits: dict[str, Any]) -> RunWidget:
         if self._widget is None:
-            self._widget = self._class(**traits)
+            self._widget = self._class(self._run, **traits)
         else:
-            # One message for all of it, with only those that are not what they were.
-            with self._widget.hold_sync():
-                for name, value in traits.items():
-                    setattr(self._widget, name, value)
+            self._widget.tell(traits)
         return self._widget
 
 
@@ -189,10 +208,10 @@ class Outputs:
         return id
 
 
-def make_screen(wanted: str) -> Screen:
-    """The best screen there is (``"auto"``), or plain HTML that is sent anew (``"html"``)."""
+def make_screen(wanted: str, run: Run) -> Screen:
+    """The best screen there is for `run` (``"auto"``), or plain HTML that is sent anew (``"html"``)."""
     widget_class = None if wanted == "html" else load_widget()
-    return HtmlScreen() if widget_class is None else WidgetScreen(widget_class)
+    return HtmlScreen() if widget_class is None else WidgetScreen(widget_class, run)
 
 
 def load_widget() -> type[RunWidget] | None:

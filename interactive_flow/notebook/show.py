@@ -64,7 +64,7 @@ def display_provider(run: Run, wanted: str = "auto") -> Observer | None:
     install(shell)
     # The run is about to begin; what its first event will say is known already, and may be asked for before it comes.
     begun = RunRecord([RunStarted(0.0, run.id, run.name, time.time(), 0)])
-    panel = Panel(make_screen(wanted), Picture(begun))
+    panel = Panel(make_screen(wanted, run), Picture(begun))
     _going[run.id] = _Going(run, panel, shell.execution_count)
     return panel
 
@@ -86,7 +86,7 @@ def mimebundle(run: Run) -> dict[str, Any]:
     if picture.over and not is_kept(run.id) and _in_kernel(get_ipython()):
         widget_class = load_widget()
         if widget_class is not None:
-            keep(widget_class(**picture.remains()))
+            keep(widget_class(run, **picture.remains()))
     return picture.bundle()
 
 

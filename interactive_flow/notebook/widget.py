@@ -5,20 +5,49 @@ Importing this module needs ipywidgets and anywidget; see `interactive_flow.note
 
 from __future__ import annotations
 
+import re
+import threading
+import weakref
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import anywidget
 import traitlets
 
+from interactive_flow.notebook.actions import ACTIONS
+from interactive_flow.notebook.busy import forget, hear
+from interactive_flow.runtime.run import Run
 from interactive_flow.views.style import css
 
 STATIC = Path(__file__).parent / "static"
 
+MODULES = ("dom.js", "window.js", "views.js", "panel.js")
+"""The front end's modules, each after those that it imports from; the last one is what a widget is made of."""
+
+
+def script() -> str:
+    """The front end as one module, as a widget can have only one: imports from each other and exports are left out."""
+    *others, last = ((STATIC / name).read_text(encoding="utf-8") for name in MODULES)
+    texts = [*(re.sub(r"^export ", "", text, flags=re.MULTILINE) for text in others), last]
+    return "\n".join(re.sub(r'^import \{[^}]*\} from "\./[^"]*";\n', "", text, flags=re.MULTILINE) for text in texts)
+
 
 class RunWidget(anywidget.AnyWidget):
-    """The truth that the front end draws; ``static/panel.js`` tells what each trait is for."""
+    """The truth that the front end draws; ``static/panel.js`` tells what each trait is for.
 
-    _esm = STATIC / "panel.js"
+    Args:
+        shown: the run that the buttons are for.  It is not kept alive by its widget.
+        traits: what the front end is to know first.
+
+    Attributes:
+        hears: True where the front end is heard even while a cell is running.
+        tab: the tab that is looked at, told by the front end.
+        selected: the node that is looked at, ``""`` for none, told by the front end.
+    """
+
+    _esm = script()
     _css = css() + (STATIC / "panel.css").read_text(encoding="utf-8")
 
     run = traitlets.Unicode().tag(sync=True)
@@ -28,6 +57,48 @@ class RunWidget(anywidget.AnyWidget):
     states = traitlets.Dict().tag(sync=True)
     details = traitlets.Dict().tag(sync=True)
     spoken = traitlets.Unicode().tag(sync=True)
+    said = traitlets.Unicode().tag(sync=True)
+    legend = traitlets.Unicode().tag(sync=True)
+    progress = traitlets.Unicode().tag(sync=True)
+    timeline = traitlets.Unicode().tag(sync=True)
+    decisions = traitlets.Unicode().tag(sync=True)
+    output = traitlets.Unicode().tag(sync=True)
+    tab = traitlets.Unicode("graph").tag(sync=True)
+    selected = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, shown: Run, **traits: Any) -> None:
+        self._lock = threading.RLock()  # ipywidgets' own bookkeeping is for one thread
+        self._shown = weakref.ref(shown)
+        self.on_msg(self._asked)
+        id = uuid4().hex
+        self.hears = hear(id, self._handle_msg)
+        super().__init__(model_id=id, **traits)
+
+    def tell(self, traits: Mapping[str, Any]) -> None:
+        """Sends one message for all of `traits`, with only those that are not what they were."""
+        with self._lock, self.hold_sync():
+            for name, value in traits.items():
+                setattr(self, name, value)
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Takes what the front end has changed; ipywidgets calls it."""
+        with self._lock:
+            super().set_state(sync_data)
+
+    def close(self) -> None:
+        """Takes the widget from the front end; ipywidgets calls it too."""
+        if self.comm is not None:
+            forget(self.model_id)
+        super().close()
+
+    def _asked(self, widget: object, content: object, buffers: object) -> None:
+        """Does what a button asked for."""
+        action = ACTIONS.get(str(content.get("do"))) if isinstance(content, dict) else None
+        if action is None:
+            return
+        run = self._shown()
+        self.tell({"said": ""})  # the same answer as last time is an answer too
+        self.tell({"said": action(run) if run is not None else "This run is not in the kernel's memory any more."})
 
     def __repr__(self) -> str:
         """The same in every session, so that notebooks can be compared."""

@@ -20,7 +20,8 @@ module                what it offers
                       to install.
                       ``restyle(svg, graph) -> str``: the same SVG with the present states baked in.
 `views.mermaid`       ``mermaid(record) -> str``: a Mermaid flowchart.
-`views.timeline`      ``timeline_svg(record) -> str``: inline SVG.
+`views.timeline`      ``timeline_svg(record, nodes=None) -> str``: inline SVG; with `nodes` (``graph.node_of``) each bar
+                      has the id of its call's node as ``data-of``.
 `views.critical`      ``critical_path(record) -> tuple[float, list[str]]``: seconds, and the ids of the longest chain.
 `views.chrome`        ``chrome_trace(record) -> str``: trace-event JSON for Perfetto and chrome://tracing.
 `views.decisions`     ``decisions(record) -> list[Decision]`` and ``decisions_text(record) -> str``.
@@ -28,10 +29,13 @@ module                what it offers
 `views.html`          ``static_panel(record, svg=DRAW) -> str``: the static HTML twin, a fragment without script;
                       pass ``svg=None`` to leave the graph out, or an SVG that is drawn already.
                       Pieces, each a fragment: ``header_html(summary)``, ``rows_html(summary)``,
-                      ``graph_html(record, svg)``, ``legend_html()``, ``errors_html(record)``,
-                      ``output_html(record)``, ``not_needed_html(record)``, ``result_html(record)``;
+                      ``graph_html(record, svg)``, ``legend_html()``, ``result_html(record)``;
                       ``style_html() -> str`` is the ``<style>`` element; the outermost element has class ``iflow``.
                       The words in them: ``done_text``, ``time_text``, ``eta_text``, ``count_texts``, ``row_texts``.
+`views.sections`      More pieces, bounded in size: ``errors_html(record)``, ``output_html(record)``,
+                      ``outputs_html(record)`` (without a title), ``not_needed_html(record)``.
+`views.tabs`          ``TABS``: the tabs of a panel; ``tabs_html(contents) -> str``: what they are without script;
+                      ``timeline_html(record) -> str``, ``decisions_html(record) -> str``: two of them.
 `views.report`        ``report_html(record, environment) -> str``: one self-contained page; `environment` is a mapping
                       of names to texts, or of headings to such mappings.
 `views.style`         ``SYMBOLS``, ``WORDS``: symbol and word of each state; ``css() -> str``: the style sheet

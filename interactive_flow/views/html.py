@@ -7,52 +7,56 @@ reads as plain text in a sensible order: each row is one line, each state has it
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from interactive_flow.model.brief import brief
-from interactive_flow.model.record import CallRecord, RunRecord
+from interactive_flow.model.record import RunRecord
 from interactive_flow.model.states import CallState, RunStatus
-from interactive_flow.views.decisions import listed
 from interactive_flow.views.dot import text_width, to_dot
-from interactive_flow.views.graph import graph_model
-from interactive_flow.views.markup import counted, element, escape, grouped, one_line, plain_output, seconds, short_id
+from interactive_flow.views.graph import Graph, graph_model
+from interactive_flow.views.markup import element, escape, grouped, seconds
 from interactive_flow.views.mermaid import mermaid
 from interactive_flow.views.render import render_svg, rendering_hint, restyle
-from interactive_flow.views.states import error_line
+from interactive_flow.views.sections import errors_html, mark_html, not_needed_html, outputs_html, section_html
 from interactive_flow.views.style import RETRIED, SYMBOLS, WORDS, css
 from interactive_flow.views.summary import Row, Summary, summarise
+from interactive_flow.views.tabs import decisions_html, tabs_html, timeline_html
 
 DRAW: Final = "draw"
 """Stands for a graph that is to be drawn here."""
-
-ENTRIES_SHOWN = 50
-"""How many errors, outputs or ids a section holds; the rest is only counted."""
-
-TEXT_SHOWN = 8_000
-"""Characters of one output or traceback that are shown; of longer ones the end."""
 
 _ORDER = ("succeeded", "cached", "failed", "timed_out", "cancelled", "running")
 """The states in a bar, from the left; what is still to do is the empty rest."""
 
 
-def static_panel(record: RunRecord, svg: str | None = DRAW) -> str:
+def static_panel(record: RunRecord, svg: str | None = DRAW, graph: Graph | None = None) -> str:
     """The whole panel as it stands, self-contained.
 
     Args:
         record: the run.
         svg: the graph, drawn already (see `views.render`); None to leave it out.  By default it is drawn here.
+        graph: what `svg` was drawn from, where that is known, so that the timeline's bars lead to its nodes.
     """
     summary = summarise(record)
+    if svg is DRAW:
+        graph = graph_model(record)
+        svg = _drawn(graph)
+        drawing = graph_html(record, svg)
+    else:
+        drawing = graph_html(record, svg) if svg is not None else ""
+    contents = {
+        "progress": rows_html(summary),
+        "graph": drawing,
+        "timeline": timeline_html(record, graph.node_of if graph and svg else None),
+        "decisions": decisions_html(record),
+        "output": outputs_html(record),
+    }
     parts = [
         style_html(),
         header_html(summary),
-        rows_html(summary),
         result_html(record),
-        graph_html(record, draw(record) if svg is DRAW else svg) if svg is not None else "",
+        tabs_html(contents),
         errors_html(record),
-        output_html(record),
         not_needed_html(record),
     ]
     label = f"{summary['name'] or 'run'}: {run_word(summary)}"
@@ -62,7 +66,10 @@ def static_panel(record: RunRecord, svg: str | None = DRAW) -> str:
 
 def draw(record: RunRecord) -> str | None:
     """The graph as SVG with the states as they are; None where it cannot be drawn."""
-    graph = graph_model(record)
+    return _drawn(graph_model(record))
+
+
+def _drawn(graph: Graph) -> str | None:
     svg = render_svg(to_dot(graph)) if graph.nodes else None
     return restyle(svg, graph) if svg else None
 
@@ -111,7 +118,7 @@ def count_texts(summary: Summary) -> list[tuple[str, str]]:
 def header_html(summary: Summary) -> str:
     """Name, state, times, run id, and the overall bar with its counts."""
     state = summary["status"]
-    word = element("span", f"{_mark(state)} {escape(run_word(summary))}", class_="iflow-state", data_state=state)
+    word = element("span", f"{mark_html(state)} {escape(run_word(summary))}", class_="iflow-state", data_state=state)
     left = eta_text(summary)
     head = [
         element("span", escape(summary["name"] or "run"), class_="iflow-name"),
@@ -122,7 +129,7 @@ def header_html(summary: Summary) -> str:
     ]
     texts = [element("b", escape(done_text(summary)))]
     texts += [
-        element("span", f"{_mark(state)} {escape(text)}", data_state=state) for state, text in count_texts(summary)
+        element("span", f"{mark_html(state)} {escape(text)}", data_state=state) for state, text in count_texts(summary)
     ]
     if summary["retried"]:
         texts.append(element("span", f"{RETRIED} {escape(grouped(summary['retried']))} retried"))
@@ -134,10 +141,6 @@ def header_html(summary: Summary) -> str:
             element("div", " ".join(texts), class_="iflow-counts"),
         ]
     )
-
-
-def _mark(state: str) -> str:
-    return element("span", SYMBOLS[state], class_="iflow-mark", data_state=state, aria_hidden="true")
 
 
 def bar_html(
@@ -213,7 +216,7 @@ def row_html(row: Row) -> str:
     texts = row_texts(row)
     spoken = ", ".join([f"{done} done", *(text for _, text in texts)])
     more = " ".join(
-        element("span", f"{_mark(state)} {escape(text)}" if state else escape(text)) for state, text in texts
+        element("span", f"{mark_html(state)} {escape(text)}" if state else escape(text)) for state, text in texts
     )
     cells = [
         element("span", escape(row["name"]), class_="iflow-task", title="/".join((*row["group"], row["name"]))),
@@ -273,14 +276,15 @@ def graph_html(record: RunRecord, svg: str | None) -> str:
     why = rendering_hint() or "This graph could not be drawn."
     source = element("pre", escape(mermaid(record)), class_="iflow-pre")
     note = element("p", escape(why), class_="iflow-note")
-    return _section("Graph as Mermaid text", None, note + source)
+    return section_html("Graph as Mermaid text", None, note + source)
 
 
 def legend_html(record: RunRecord | None = None) -> str:
     """What symbols and borders mean: all of them, or those that `record` shows."""
     shown = [s for s in SYMBOLS if record is None or record.count[CallState(s)]]
     items = [
-        element("span", f'<span class="iflow-swatch"></span>{_mark(s)} {escape(WORDS[s])}', data_state=s) for s in shown
+        element("span", f'<span class="iflow-swatch"></span>{mark_html(s)} {escape(WORDS[s])}', data_state=s)
+        for s in shown
     ]
     if record is None or any(call.attempts > 1 for call in record.calls):
         items.append(element("span", f"{RETRIED}2 attempts"))
@@ -289,130 +293,8 @@ def legend_html(record: RunRecord | None = None) -> str:
     return element("div", " ".join(items), class_="iflow-legend", aria_label="Legend", role="group")
 
 
-# -- sections --------------------------------------------------------------------------------------------------------
-
-
-def _section(title: str, count: int | None, content: str, *, opened: bool = False) -> str:
-    number = "" if count is None else f' <span class="iflow-count">{escape(grouped(count))}</span>'
-    head = f"<summary>{escape(title)}{number}</summary>"
-    return element("details", f"{head}\n{content}\n", class_="iflow-section", open="" if opened else None)
-
-
-def _more(number: int, what: str) -> str:
-    left = number - ENTRIES_SHOWN
-    return element("p", escape(f"and {counted(left, f'more {what}')}"), class_="iflow-note") if left > 0 else ""
-
-
 def result_html(record: RunRecord) -> str:
     """What the run returned, shortly; nothing while it runs and where it failed."""
     if record.status is not RunStatus.SUCCEEDED:
         return ""
     return element("div", f"<b>Result</b> <code>{escape(record.describe_value())}</code>", class_="iflow-result")
-
-
-def root_failures(record: RunRecord) -> list[CallRecord]:
-    """The calls that failed by themselves, in order; those that only received an error are left out."""
-    return [call for call in record.calls if call.error is not None and not call.inherited_error]
-
-
-def errors_html(record: RunRecord) -> str:
-    """A section with each error: where, why, what else it took down, and the traceback of the task."""
-    roots = root_failures(record)
-    heirs: dict[str | None, list[str]] = {}
-    for call in record.calls:
-        if call.error is not None and call.inherited_error:
-            heirs.setdefault(call.error.call, []).append(call.id)
-    entries = [_error_entry(call, heirs.get(call.id, [])) for call in roots[:ENTRIES_SHOWN]]
-    own = record.error
-    of_a_call = own is not None and any(call.error is own for call in roots)
-    cancelled = record.status is RunStatus.CANCELLED
-    if own is not None and not of_a_call and not cancelled:
-        text = element("p", f"{_mark('failed')} {escape(one_line(_said(own), 400))}")
-        entries.append(element("div", text + _traceback_html(own), class_="iflow-entry"))
-    if not entries:
-        return ""
-    number = len(roots) + (1 if own is not None and not of_a_call and not cancelled else 0)
-    return _section("Errors", number, "\n".join([*entries, _more(len(roots), "error")]), opened=number <= 3)
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {brief_error(error)}"
-
-
-def brief_error(error: BaseException) -> str:
-    """What an exception says, even where its ``str`` raises."""
-    try:
-        return str(error)
-    except Exception:
-        return brief(error)
-
-
-def _error_entry(call: CallRecord, heirs: list[str]) -> str:
-    where = [f"at {call.site}" if call.site else "", f"on {call.worker}" if call.worker else ""]
-    if call.duration is not None:
-        where.append(f"after {seconds(call.duration)}")
-    if call.attempts > 1:
-        where.append(counted(call.attempts, "attempt"))
-    name = element("span", escape(short_id(call.id)), class_="iflow-id")
-    said = f"{_mark(call.state.value)} {name} {escape(WORDS[call.state])}: {escape(error_line(call))}"
-    parts = [element("p", said)]
-    parts.append(element("p", escape(" · ".join(filter(None, where))), class_="iflow-note"))
-    if heirs:
-        parts.append(element("p", escape(f"took down {listed(heirs)}"), class_="iflow-note"))
-    if call.error is not None and call.error.__cause__ is not None:
-        parts.append(_traceback_html(call.error.__cause__))
-    return element("div", "\n".join(parts), class_="iflow-entry", data_state=call.state.value)
-
-
-def _traceback_html(error: BaseException) -> str:
-    return _text_html(traceback_text(error))
-
-
-def traceback_text(error: BaseException) -> str:
-    """The traceback of an exception as Python prints it; what it can be made of where that fails."""
-    try:
-        return "".join(traceback.format_exception(error))
-    except Exception:
-        return f"{type(error).__name__}: {brief(error)}"
-
-
-def _text_html(text: str) -> str:
-    text = plain_output(text)
-    if len(text) > TEXT_SHOWN:
-        text = f"… {counted(len(text) - TEXT_SHOWN, 'character')} left out …\n" + text[-TEXT_SHOWN:]
-    return element("pre", escape(text.rstrip("\n")), class_="iflow-pre")
-
-
-def output_html(record: RunRecord) -> str:
-    """A section with what each call printed."""
-    printed = [call for call in record.calls if call.stdout]
-    if not printed:
-        return ""
-    entries = []
-    for call in printed[:ENTRIES_SHOWN]:
-        head = element(
-            "p", f"{_mark(call.state.value)} {element('span', escape(short_id(call.id)), class_='iflow-id')}"
-        )
-        left_out = ""
-        if call.stdout_left_out:
-            text = f"… and {counted(call.stdout_left_out, 'character')} that were not kept"
-            left_out = element("p", escape(text), class_="iflow-note")
-        entries.append(element("div", head + _text_html(call.stdout) + left_out, class_="iflow-entry"))
-    return _section("Output", len(printed), "\n".join([*entries, _more(len(printed), "call")]))
-
-
-def not_needed_html(record: RunRecord) -> str:
-    """A section with the calls that were given up, by why."""
-    reasons: dict[str, list[str]] = {}
-    for call in record.calls:
-        if call.state is CallState.CANCELLED:
-            reasons.setdefault(call.reason or "cancelled", []).append(short_id(call.id))
-    if not reasons:
-        return ""
-    entries = []
-    for reason, ids in reasons.items():
-        shown = ", ".join(ids[:ENTRIES_SHOWN])
-        more = f" and {grouped(len(ids) - ENTRIES_SHOWN)} more" if len(ids) > ENTRIES_SHOWN else ""
-        text = f"{_mark('cancelled')} {escape(reason)}: {element('span', escape(shown + more), class_='iflow-id')}"
-        entries.append(element("div", element("p", text), class_="iflow-entry"))
-    return _section("Cancelled calls", sum(map(len, reasons.values())), "\n".join(entries))

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 _ENTITIES = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;", ord('"'): "&quot;", ord("'"): "&#39;"}
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
-_REWRITTEN = re.compile(r"[^\n]*\r(?=[^\n])")
 
 
 def clean(text: str) -> str:
@@ -48,7 +47,11 @@ def plain_output(text: str) -> str:
         >>> plain_output("10 %\r20 %\n\x1b[31mred\x1b[0m")
         '20 %\nred'
     """
-    return _REWRITTEN.sub("", _TERMINAL.sub("", text).replace("\r\n", "\n"))
+    text = _TERMINAL.sub("", text).replace("\r\n", "\n")
+    if "\r" not in text:
+        return text
+    # What is before the last return goes, unless nothing came after it to take its place.
+    return "\n".join(line[line.rfind("\r", 0, len(line) - 1) + 1 :] for line in text.split("\n"))
 
 
 def attributes(pairs: Mapping[str, object]) -> str:

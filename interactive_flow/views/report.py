@@ -15,32 +15,21 @@ from typing import Literal
 from interactive_flow.model.brief import brief
 from interactive_flow.model.record import CallRecord, RunRecord
 from interactive_flow.model.states import CallState
-from interactive_flow.views.critical import critical_path, time_spent
-from interactive_flow.views.decisions import Decision, decisions, ending, listed
+from interactive_flow.views.critical import time_spent
 from interactive_flow.views.dot import to_dot
 from interactive_flow.views.graph import Graph, graph_model
-from interactive_flow.views.html import (
-    errors_html,
-    graph_html,
-    header_html,
-    not_needed_html,
-    output_html,
-    result_html,
-    rows_html,
-)
+from interactive_flow.views.html import graph_html, header_html, result_html, rows_html
 from interactive_flow.views.markup import counted, element, escape, grouped, seconds, short_id
 from interactive_flow.views.mermaid import mermaid
 from interactive_flow.views.render import render_svg, restyle
+from interactive_flow.views.sections import errors_html, not_needed_html, output_html
 from interactive_flow.views.states import error_line
 from interactive_flow.views.style import SYMBOLS, WORDS, compact, css, static
 from interactive_flow.views.summary import Summary, summarise
-from interactive_flow.views.timeline import timeline_svg
+from interactive_flow.views.tabs import decisions_html, timeline_html
 
 CALLS_SHOWN = 2_000
 """Rows of the table of calls."""
-
-DECISIONS_SHOWN = 200
-"""Entries of the list of decisions."""
 
 Environment = Mapping[str, "str | Mapping[str, str]"]
 
@@ -65,8 +54,8 @@ def report_html(record: RunRecord, environment: Environment | None = None) -> st
         for part in [
             _summary_part(record, summary),
             _part("Graph", graph_html(record, restyle(svg, graph) if svg else None)),
-            _part("Timeline", _timeline(record)),
-            _part("Decisions", _decisions(record)),
+            _part("Timeline", timeline_html(record)),
+            _part("Decisions", decisions_html(record)),
             _part("Tasks", _tasks(record)),
             _part("Calls", _calls(record, graph)),
             _part("Errors, output and what was given up", _texts(record)),
@@ -109,30 +98,6 @@ def _summary_part(record: RunRecord, summary: Summary) -> str:
     note = element("p", escape(" · ".join(facts)), class_="iflow-note")
     parts = [header_html(summary), note, rows_html(summary), result_html(record)]
     return "<section>" + "\n".join(part for part in parts if part) + "</section>"
-
-
-def _timeline(record: RunRecord) -> str:
-    length, path = critical_path(record)
-    note = "Dashed lines are barriers, where workflow code went on; it stood still in the shaded time before."
-    if path:
-        part = f" of {seconds(record.clock)}" if record.clock else ""
-        note = f"Outlined: the critical path, {seconds(length)}{part} ({listed(path)}). {note}"
-    return element("div", timeline_svg(record), class_="iflow-wide") + element("p", escape(note), class_="iflow-note")
-
-
-def _decisions(record: RunRecord) -> str:
-    found = decisions(record)
-    if not record.calls:
-        return ""
-    items = "\n".join(element("li", _decision(decision)) for decision in found[:DECISIONS_SHOWN])
-    return f'<ol class="iflow-decisions">\n{items}\n</ol>' + _left_out(len(found), DECISIONS_SHOWN, "decision")
-
-
-def _decision(decision: Decision) -> str:
-    where = f" in {short_id(decision.workflow)}" if decision.workflow else ""
-    head = element("span", escape(f"{seconds(decision.began)}{where}"), class_="iflow-when")
-    made = f"scheduled {listed(decision.scheduled)}" if decision.scheduled else "scheduled nothing"
-    return f"{head} {escape(made)}, {escape(ending(decision))}"
 
 
 def _left_out(number: int, shown: int, noun: str) -> str:

@@ -46,10 +46,12 @@ def node_states(graph: Graph, changed: Iterable[int] | None = None) -> dict[str,
         ids = dict.fromkeys(graph.node_of[index] for index in changed if index in graph.node_of)
         wanted = [graph.nodes[id] for id in ids]
         wanted += [node for node in graph.nodes.values() if node.kind == "barrier"]
-    return {node.id: _node_state(graph.record, node) for node in wanted}
+    return {node.id: node_state(graph, node) for node in wanted}
 
 
-def _node_state(record: RunRecord, node: Node) -> NodeState:
+def node_state(graph: Graph, node: Node) -> NodeState:
+    """How one node of `graph` stands now."""
+    record = graph.record
     if node.kind == "barrier":
         return _bar_state(record, node)
     calls = [record.by_index[index] for index in node.calls]

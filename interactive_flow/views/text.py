@@ -10,16 +10,9 @@ from collections.abc import Iterator
 
 from interactive_flow.model.record import RunRecord
 from interactive_flow.model.states import CallState, RunStatus
-from interactive_flow.views.html import (
-    brief_error,
-    count_texts,
-    done_text,
-    eta_text,
-    root_failures,
-    row_texts,
-    time_text,
-)
+from interactive_flow.views.html import count_texts, done_text, eta_text, row_texts, time_text
 from interactive_flow.views.markup import clean, counted, grouped, one_line, short_id
+from interactive_flow.views.sections import brief_error, root_failures
 from interactive_flow.views.states import error_line
 from interactive_flow.views.style import RETRIED, SYMBOLS
 from interactive_flow.views.summary import Row, Summary, summarise

@@ -3,8 +3,8 @@
 Attempts that overlap on one worker (one that runs coroutines) get lanes below each other.  Sub-workflows are outlined
 bars in lanes of their own.  Barriers are vertical marks: shaded while the code stood still, a line where it went on;
 those of a sub-workflow are on its bar.  Attempts on the critical path (`interactive_flow.views.critical`) are
-outlined.  Bars narrower than a pixel are drawn together with their neighbours of the same state, the paler the less
-the worker had to do, so that ten thousand calls make a drawing of a bounded size.
+outlined.  Bars narrower than a pixel (or more, where that is asked for) are drawn together with their neighbours of
+the same state, the paler the less the worker had to do, so that ten thousand calls make a drawing of a bounded size.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -27,10 +27,13 @@ WIDTH, LEFT, RIGHT = 960, 118, 16
 LANE, BAR, AXIS = 24, 16, 30
 FONT = 11
 APART = 3
-"""Bars under a pixel are drawn together where they are less than so many pixels apart."""
+"""Small bars are drawn together where they are less than so many times what is small apart."""
 
 LANES_SHOWN = 64
 """How many lanes are drawn; what is beyond is only counted."""
+
+RUNNING = "running"
+"""The label of attempts whose worker is told only when they end."""
 
 _BROKEN = (CallState.FAILED, CallState.TIMED_OUT)
 
@@ -50,6 +53,8 @@ class _Bar:
     """Of several attempts drawn together: the seconds in which one of them ran."""
     stood: list[Barrier] = field(default_factory=list)
     """The barriers of a sub-workflow."""
+    node: str | None = None
+    """The node of the graph that stands for the call; of several calls, if it is the same."""
 
 
 @dataclass(slots=True)
@@ -67,21 +72,31 @@ class _Scale(NamedTuple):
         return LEFT + (WIDTH - LEFT - RIGHT) * min(max(at / self.length, 0.0), 1.0)
 
 
-def timeline_svg(record: RunRecord) -> str:
-    """`record` over time, as SVG; also for a run that has not begun."""
+def timeline_svg(
+    record: RunRecord, nodes: Mapping[int, str] | None = None, *, now: float | None = None, finest: float = 1.0
+) -> str:
+    """`record` over time, as SVG; also for a run that has not begun.
+
+    Args:
+        record: the run.
+        nodes: the ids of graph nodes by the indexes of calls; a bar then has that of its call as ``data-of``.
+        now: seconds since its start, where the clock has moved on since the last event.
+        finest: pixels; bars that are narrower are drawn together with their neighbours.
+    """
+    clock = record.clock if now is None else max(now, record.clock)
     length, path = critical_path(record)
-    lanes = _lanes(record, set(path))
+    lanes = _lanes(record, set(path), nodes or {}, clock)
     left_out = lanes[LANES_SHOWN:]
     lanes = lanes[:LANES_SHOWN]
-    scale = _Scale(record.clock or 1.0)
+    scale = _Scale(clock or 1.0)
     bottom = 8 + LANE * max(len(lanes), 1)
     own = [barrier for barrier in record.barriers if barrier.workflow == 0]
-    parts = [*_grounds(lanes), *_axis(scale, bottom), *_stood(own, record.clock, scale, 8, bottom - 8)]
+    parts = [*_grounds(lanes), *_axis(scale, bottom), *_stood(own, clock, scale, 8, bottom - 8)]
     for position, lane in enumerate(lanes):
         top = 8 + LANE * position + (LANE - BAR) / 2
         # What failed is drawn last, so that nothing hides it.
-        for bar in sorted(_merge(lane.bars, scale), key=lambda bar: bar.state in _BROKEN):
-            parts += [*_stood(bar.stood, record.clock, scale, top, BAR), _drawn(bar, top, scale)]
+        for bar in sorted(_merge(lane.bars, scale, finest), key=lambda bar: bar.state in _BROKEN):
+            parts += [*_stood(bar.stood, clock, scale, top, BAR), _drawn(bar, top, scale)]
             parts += _stops(bar.stood, scale, top, BAR)
     parts += _stops(own, scale, 4, bottom - 2)
     if not any(lane.bars for lane in lanes):
@@ -91,9 +106,7 @@ def timeline_svg(record: RunRecord) -> str:
         parts.append(_text(LEFT, bottom + AXIS + 8, text))
     height = bottom + AXIS + (16 if left_out else 0)
     workers = len({lane.label for lane in lanes if not any(bar.spans for bar in lane.bars)})
-    spoken = (
-        f"Timeline: {counted(len(record.calls), 'call')} on {counted(workers, 'worker')} in {seconds(record.clock)}"
-    )
+    spoken = f"Timeline: {counted(len(record.calls), 'call')} on {counted(workers, 'worker')} in {seconds(clock)}"
     if path:
         spoken += f", critical path {seconds(length)}"
     return element(
@@ -106,7 +119,7 @@ def timeline_svg(record: RunRecord) -> str:
 # -- lanes -----------------------------------------------------------------------------------------------------------
 
 
-def _lanes(record: RunRecord, path: set[str]) -> list[_Lane]:
+def _lanes(record: RunRecord, path: set[str], nodes: Mapping[int, str], clock: float) -> list[_Lane]:
     workers: dict[str, list[_Bar]] = {}
     spans: list[_Bar] = []
     stops: dict[int, list[Barrier]] = {}
@@ -117,20 +130,29 @@ def _lanes(record: RunRecord, path: set[str]) -> list[_Lane]:
             continue
         if call.kind is CallKind.WORKFLOW:
             if call.started_at is not None:
-                end = record.clock if call.finished_at is None else call.finished_at
+                end = clock if call.finished_at is None else call.finished_at
                 title = f"{short_id(call.id)}: {WORDS[call.state]}, {seconds(end - call.started_at)}"
                 stood = stops.get(call.index, [])
-                spans.append(_Bar(call.started_at, end, call.state, call.name, title, spans=True, stood=stood))
+                bar = _Bar(call.started_at, end, call.state, call.name, title, spans=True, stood=stood)
+                bar.node = nodes.get(call.index)
+                spans.append(bar)
             continue
         for attempt in call.tries:
-            end = record.clock if attempt.finished_at is None else attempt.finished_at
+            end = clock if attempt.finished_at is None else attempt.finished_at
             title = f"{short_id(call.id)}: {WORDS[attempt.state]}, {seconds(end - attempt.started_at)}"
             if call.attempts > 1:
                 title += f", attempt {attempt.number} of {call.attempts}"
             bar = _Bar(attempt.started_at, end, attempt.state, call.name, title, critical=call.id in path)
-            workers.setdefault(attempt.worker or "unnamed", []).append(bar)
-    lanes = [lane for name in sorted(workers, key=_natural) for lane in _packed(name, workers[name])]
+            bar.node = nodes.get(call.index)
+            known = "unnamed" if attempt.finished_at is not None else RUNNING
+            workers.setdefault(attempt.worker or known, []).append(bar)
+    lanes = [lane for name in _in_order(workers) for lane in _packed(name, workers[name])]
     return lanes + _packed("sub-workflows", spans)
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """Workers by name, and last what is not known to run on any of them."""
+    return sorted(names, key=lambda name: (name == RUNNING, _natural(name)))
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
@@ -153,16 +175,17 @@ def _packed(label: str, bars: list[_Bar]) -> list[_Lane]:
     return lanes
 
 
-def _merge(bars: Iterable[_Bar], scale: _Scale) -> Iterator[_Bar]:
-    """Neighbours narrower than a pixel, in the same state and hardly apart, as one bar."""
-    pixel = scale.length / (WIDTH - LEFT - RIGHT)
+def _merge(bars: Iterable[_Bar], scale: _Scale, finest: float) -> Iterator[_Bar]:
+    """Neighbours narrower than `finest` pixels, in the same state and hardly apart, as one bar."""
+    small_length = finest * scale.length / (WIDTH - LEFT - RIGHT)
     kept: _Bar | None = None
     names: Counter[str] = Counter()
     for bar in bars:
         length = bar.end - bar.start
-        small = length < pixel and not bar.spans
-        if kept and small and bar.state is kept.state and bar.start - kept.end < APART * pixel:
+        small = length < small_length and not bar.spans
+        if kept and small and bar.state is kept.state and bar.start - kept.end < APART * small_length:
             kept.end, kept.merged, kept.busy, kept.critical = bar.end, kept.merged + 1, kept.busy + length, False
+            kept.node = kept.node if kept.node == bar.node else None
             names[bar.name] += 1
             continue
         if kept:
@@ -217,7 +240,8 @@ def _drawn(bar: _Bar, top: float, scale: _Scale) -> str:
     if bar.merged == 1 and room >= 4:
         name = one_line(bar.name, room) if text_width(bar.name) * FONT > width - 8 else one_line(bar.name)
         label = _text(left + 5, top + BAR / 2, name, class_="iflow-on-bar", fill="#24292f")
-    return element("g", element("title", escape(bar.title)) + rect + label, data_state=bar.state.value)
+    return element("g", element("title", escape(bar.title)) + rect + label, data_state=bar.state.value,
+                   data_of=bar.node)  # fmt: skip
 
 
 def _axis(scale: _Scale, bottom: float) -> Iterator[str]:

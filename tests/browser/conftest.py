@@ -217,6 +217,20 @@ class Notebook:
         self.page.wait_for_function("() => window.iflowDone === true")
         self.wait_for_kernel()
 
+    def execute(self, expression: str) -> str:
+        """Lets the kernel evaluate an expression, outside of all cells; what it is, as text."""
+        return str(
+            self.page.evaluate(
+                """async (expression) => {
+                    const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+                    const request = { code: "", user_expressions: { it: expression } };
+                    const reply = await kernel.requestExecute(request).done;
+                    return reply.content.user_expressions.it.data["text/plain"];
+                }""",
+                expression,
+            )
+        )
+
     def interrupt(self) -> None:
         """Presses the stop button."""
         self.page.evaluate("() => jupyterapp.commands.execute('notebook:interrupt-kernel').then(() => null)")

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-import interactive_flow.notebook
+from interactive_flow.notebook.widget import script
 
 TUTORIAL = Path(__file__).resolve().parents[2] / "notebooks" / "01_video_workflow.ipynb"
 
@@ -203,15 +203,95 @@ def test_a_click_on_a_node_tells_about_the_call(open_notebook, screenshots):
         page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     assert pane.is_visible()
-    assert "2 attempts" in output.locator("[data-selected] title").text_content()
+    assert "2 attempts" in output.locator("[data-node][data-selected] title").text_content()
 
 
-def test_the_graph_zooms_and_pans(open_notebook):
+def selected_tab(output):
+    """The tab that is marked as shown, and the panels that can be seen."""
+    (tab,) = output.get_by_role("tab", selected=True).all()
+    (panel,) = output.get_by_role("tabpanel").all()
+    assert panel.get_attribute("aria-labelledby") == tab.get_attribute("id")
+    assert tab.get_attribute("aria-controls") == panel.get_attribute("id")
+    return tab.inner_text()
+
+
+ALL_TABS = ["Progress", "Graph", "Timeline", "Decisions", "Output"]
+
+
+def test_tabs_are_drawn_while_the_cell_is_busy_and_stay_as_they_were_chosen(open_notebook, theme, screenshots):
+    notebook = open_notebook("tabs.ipynb", TASKS, ENDLESS, WORKFLOW, f"{RUN}\nendless.run()")
+    page, output = notebook.page, notebook.output(3)
+    theme("Dark")
+    notebook.run_all()
+    live = output.locator(f"{LIVE}:has-text('endless')")
+    live.locator("[data-node][data-state=succeeded]").wait_for()
+    assert [tab.inner_text() for tab in live.get_by_role("tab").all()] == ALL_TABS
+    assert selected_tab(live) == "Graph"
+    shown = {
+        "Progress": ".iflow-rows .iflow-task:text('patient')",
+        "Timeline": "[data-of=n1][data-state=running]",
+        "Decisions": "li:has-text('scheduled patient#1, embed_subtitles#1')",
+        "Output": "pre:has-text('embedded talk.srt')",
+    }
+    for name, content in shown.items():
+        assert live.locator(content).count() == 0, f"{name} was drawn although nobody looked at it"
+        live.get_by_role("tab", name=name).click()
+        live.locator(content).wait_for()
+        assert selected_tab(live) == name
+        live.scroll_into_view_if_needed()
+        page.screenshot(path=screenshots / f"tab_{name.lower()}_dark.png")
+    live.get_by_role("tab", name="Timeline").click()
+    live.locator("[data-of=n2]").click()
+    live.locator(".iflow-pane", has_text="embedded talk.srt").wait_for()
+    page.screenshot(path=screenshots / "tab_timeline_details_dark.png")
+    assert "[*]" in page.locator(".jp-CodeCell .jp-InputPrompt").nth(3).inner_text()
+    live.get_by_role("button", name="Cancel").click()
+    notebook.wait_until_run()
+    twin = output.locator(f"{TWIN}:has-text('endless')")
+    twin.get_by_role("tab").first.wait_for()
+    assert selected_tab(twin) == "Timeline"
+    assert "embedded talk.srt" in twin.locator(".iflow-pane").inner_text()
+    assert selected_tab(output.locator(f"{TWIN}:has-text('process_video')")) == "Graph"
+
+
+def test_tabs_by_keyboard(open_notebook, screenshots):
+    notebook = open_notebook("keys.ipynb", TASKS, WORKFLOW, RUN)
+    page, output = notebook.page, notebook.output(2)
+    notebook.run_all()
+    notebook.wait_until_run()
+    output.get_by_role("tab", name="Graph").focus()
+    for key, name in [
+        ("ArrowRight", "Timeline"), ("ArrowRight", "Decisions"), ("ArrowRight", "Output"), ("ArrowRight", "Progress"),
+        ("ArrowLeft", "Output"), ("Home", "Progress"), ("End", "Output"), ("ArrowLeft", "Decisions"),
+    ]:  # fmt: skip
+        page.keyboard.press(key)
+        assert selected_tab(output) == name
+        assert page.evaluate("() => document.activeElement.textContent") == name
+        page.screenshot(path=screenshots / f"done_{name.lower()}_light.png")
+    assert "find_chapters#1" in output.get_by_role("tabpanel").inner_text()
+
+
+def test_save_report_writes_it_beside_the_notebook(open_notebook, lab):
+    (lab.root / "folder").mkdir()
+    notebook = open_notebook("folder/report.ipynb", TASKS, WORKFLOW, RUN)
+    output = notebook.output(2)
+    notebook.run_all()
+    notebook.wait_until_run()
+    output.get_by_role("button", name="Save report").click()
+    output.get_by_role("status").filter(has_text="Report saved as").wait_for()
+    (report,) = (lab.root / "folder").glob("process_video-*.html")
+    assert str(report) in output.get_by_role("status").inner_text()
+    assert "embedded talk.srt" in report.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("name", "item"), [("graph", "[data-node=n1]"), ("timeline", "[data-of=n1]")])
+def test_drawings_zoom_and_pan(open_notebook, name, item):
     notebook = open_notebook("zoom.ipynb", TASKS, WORKFLOW, RUN)
     page, output = notebook.page, notebook.output(2)
     notebook.run_all()
     notebook.wait_until_run()
-    window, node = output.locator(".iflow-window"), output.locator("[data-node=n1]")
+    output.get_by_role("tab", name=name.title()).click()
+    window, node = output.get_by_role("group", name=name, exact=True), output.locator(item)
     window.wait_for()
     window.scroll_into_view_if_needed()
     before = node.bounding_box()
@@ -236,7 +316,7 @@ def test_the_graph_zooms_and_pans(open_notebook):
     page.wait_for_function(
         "([node, width]) => node.getBoundingClientRect().width < width", arg=[node.element_handle(), moved["width"]]
     )
-    output.get_by_role("button", name="fit the graph").click()
+    output.get_by_role("button", name=f"fit the {name}").click()
     assert node.bounding_box() == pytest.approx(before, abs=1)
 
 
@@ -266,6 +346,45 @@ def test_the_stop_button_cancels_the_run(open_notebook, theme, screenshots):
     notebook.interrupt()
     notebook.wait_until_run()
     assert output.locator(".iflow-header .iflow-state").inner_text().split() == ["⊘", "cancelled"]
+
+
+ENDLESS = """\
+import threading
+from interactive_flow import flow, heartbeat, task
+told = threading.Event()
+
+@task
+def patient(n):
+    while heartbeat():
+        time.sleep(0.02)
+    told.set()
+
+@flow
+def endless():
+    return [patient(1), embed_subtitles("talk.mp4", "talk.srt")]
+"""
+
+
+@pytest.mark.parametrize(
+    ("run", "key"), [("endless.run()", None), ("endless.run()", "Enter"), ("await endless.start()", None)]
+)
+def test_cancel_ends_the_run_while_its_cell_is_busy(open_notebook, screenshots, run, key):
+    notebook = open_notebook("cancel.ipynb", TASKS, ENDLESS, run)
+    page, output = notebook.page, notebook.output(2)
+    notebook.run_all()
+    page.wait_for_selector(f"{LIVE} [data-node][data-state=running]")
+    output.scroll_into_view_if_needed()
+    page.screenshot(path=screenshots / "cancel_light.png")
+    button = output.get_by_role("button", name="Cancel")
+    if key:
+        button.press(key)
+    else:
+        button.click()
+    notebook.wait_until_run()
+    assert "TaskCancelled" in notebook.text(2)
+    assert "KeyboardInterrupt" not in notebook.text(2)
+    assert output.locator(".iflow-header .iflow-state").inner_text().split() == ["⊘", "cancelled"]
+    assert notebook.execute("told.wait(20), endless.last_run.status") == "(True, 'cancelled')"
 
 
 def test_quick_runs_show_only_their_end(open_notebook):
@@ -328,13 +447,14 @@ def test_a_failed_run_says_why(open_notebook, theme, screenshots):
 def test_a_twin_keeps_the_last_states_whatever_the_model_still_says(open_notebook):
     """The twin comes before the news that the run has ended, so a model may speak of states that are over."""
     page = open_notebook("twin.ipynb", "1").page
-    source = (Path(interactive_flow.notebook.__file__).parent / "static" / "panel.js").read_text(encoding="utf-8")
     found = page.evaluate(
         """async (source) => {
             const twin = document.createElement("div");
             twin.dataset.iflowRun = "r1";
-            twin.innerHTML = `<div class="iflow-graph-box"><svg viewBox="0 0 10 10" width="10" height="10">
-                <g data-node="n1" data-state="failed"></g></svg></div>`;
+            twin.innerHTML = `<div class="iflow-main"><details data-tab="graph"><summary>Graph</summary>
+                <div class="iflow-tab-content"><div class="iflow-graph-box">
+                <svg viewBox="0 0 10 10" width="10" height="10"><g data-node="n1" data-state="failed"></g></svg>
+                </div></div></details></div>`;
             document.body.append(twin);
             const told = { run: "r1", states: { n1: { state: "running" } }, details: {}, spoken: "", svg: "" };
             const model = { get: (name) => told[name], on() {}, off() {} };
@@ -346,7 +466,7 @@ def test_a_twin_keeps_the_last_states_whatever_the_model_still_says(open_noteboo
             twin.remove();
             return found;
         }""",
-        source,
+        script(),
     )
     assert found == [True, "failed"]
 

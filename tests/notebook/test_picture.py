@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from interactive_flow import TaskError, flow, last_run, task
@@ -21,6 +23,7 @@ from interactive_flow.model.states import CallKind, RunStatus
 from interactive_flow.notebook import picture as picture_module
 from interactive_flow.notebook.details import MEMBERS, OUTPUT, TRACEBACK
 from interactive_flow.notebook.picture import Picture
+from interactive_flow.views.tabs import TABS
 
 STARTED = RunStarted(0.0, "r1", "a <workflow>", 1e9, 4)
 FINISHED = RunFinished(9.0, RunStatus.SUCCEEDED, 7, None)
@@ -140,7 +143,7 @@ def test_without_a_renderer_there_is_text(monkeypatch, eager):
     picture.apply([STARTED, called(1), *ran(1)])
     traits = picture.traits()
     assert traits["svg"] == ""
-    assert "flowchart" in traits["below"]
+    assert "flowchart" in traits["legend"]
 
 
 def test_a_screen_reader_is_told_news_and_not_the_clock(eager):
@@ -161,6 +164,111 @@ def test_time_goes_on_where_nothing_happens(monkeypatch, eager):
     assert "for 2.00 s" in picture.traits()["top"]
     now[0] += 3
     assert "for 5.00 s" in picture.traits()["top"]
+
+
+# -- tabs and what is sent ---------------------------------------------------------------------------------------------
+
+
+def test_only_the_tab_that_is_looked_at_is_drawn(layouts, eager):
+    picture = Picture()
+    picture.tab = "timeline"
+    picture.apply([STARTED, called(1), CallStarted(0.2, 1, 1, "w"), CallOutput(0.3, 1, "stdout", "said")])
+    traits = picture.traits()
+    assert layouts == []
+    assert 'data-of="n1"' in traits["timeline"]
+    assert [name for name in (*TABS, "svg") if traits.get(name)] == ["timeline"]
+    picture.tab = "output"
+    assert "said" in picture.traits()["output"]
+    picture.tab = "progress"
+    assert "iflow-row" in picture.traits()["progress"]
+    picture.tab = "decisions"
+    assert "scheduled t#1" in picture.traits()["decisions"]
+    assert layouts == []
+    picture.tab = "graph"
+    assert 'data-node="n1"' in picture.traits()["svg"]
+
+
+def test_where_the_tab_is_not_known_all_are_drawn():
+    picture = Picture()
+    picture.tab = None
+    picture.apply([STARTED, called(1), CallStarted(0.2, 1, 1, "w")])
+    traits = picture.traits()
+    assert all(traits[name] for name in (*set(TABS) - {"graph"}, "svg"))
+
+
+def test_the_graph_catches_up_when_it_is_looked_at_again(eager):
+    picture = Picture()
+    picture.apply([STARTED, called(1)])
+    picture.traits()
+    picture.tab = "output"
+    picture.apply([CallStarted(0.2, 1, 1, "w")])
+    assert picture.traits()["states"] == {}
+    picture.tab = "graph"
+    assert picture.traits()["states"]["n1"]["state"] == "running"
+
+
+def test_only_the_selected_node_is_described_where_one_can_be_asked_for(eager):
+    picture = Picture()
+    picture.apply([STARTED, called(1), called(2)])
+    for selected, told in [("", set()), ("n2", {"n2"}), ("bogus", set()), (None, {"n1", "n2"})]:
+        picture.selected = selected
+        assert set(picture.traits()["details"]) == told
+    picture.selected = "n2"
+    picture.apply([*ran(1), *ran(2), FINISHED])
+    assert set(picture.remains()["details"]) == {"n1", "n2"}, "afterwards nobody is there to ask"
+
+
+def test_the_timeline_goes_on_where_nothing_happens(monkeypatch, eager):
+    now = [50.0]
+    monkeypatch.setattr(picture_module.time, "monotonic", lambda: now[0])
+    picture = Picture()
+    picture.tab = "timeline"
+    picture.apply([STARTED, called(1, at=1.0), CallStarted(2.0, 1, 1, "w")])
+    now[0] += 3
+    assert "t#1: running, 3.00 s" in picture.traits()["timeline"]
+
+
+CALLS = 10_000
+
+
+def a_minute():
+    """The calls of a wide run, and what happens to them within a minute, in order."""
+    begin = [STARTED, *[called(n, name=f"task {n % 7}", at=0.0) for n in range(1, CALLS + 1)]]
+    happens = []
+    for n in range(1, CALLS + 1):
+        at = 60 * n / CALLS
+        happens += [
+            CallStarted(at, n, 1, None),
+            CallOutput(at + 0.5, n, "stdout", f"this is what call {n} has to say\n" * 3),
+        ]
+        happens.append(CallSucceeded(at + 1, n, at, f"worker-{n % 8}", n))
+    return begin, sorted(happens, key=lambda event: event.at)
+
+
+@pytest.mark.parametrize("tab", [*TABS, None])
+def test_a_minute_of_ten_thousand_calls_is_two_megabytes_at_most(monkeypatch, tab):
+    passed = [0.0]
+    clock = picture_module.time.monotonic
+    monkeypatch.setattr(picture_module.time, "monotonic", lambda: clock() + passed[0])
+    picture = Picture()
+    picture.tab, picture.selected = tab, ""
+    begin, happens = a_minute()
+    began = picture_module.time.monotonic()
+    picture.apply(begin)
+    sent, before, done = 0, {}, 0
+    for tick in range(600):
+        passed[0] += 0.1
+        first = done
+        while done < len(happens) and happens[done].at <= tick / 10:
+            done += 1
+        picture.apply(happens[first:done])
+        traits = picture.traits()
+        news = {name: value for name, value in traits.items() if value != before.get(name)}
+        sent += len(json.dumps(news, ensure_ascii=False).encode())
+        before = traits
+    minutes = (picture_module.time.monotonic() - began) / 60  # one, and what the test itself has taken
+    assert 50_000 < sent < 2_000_000 * minutes
+    assert "9 " in before["top"], "the header has kept up"
 
 
 # -- details -----------------------------------------------------------------------------------------------------------

@@ -11,23 +11,26 @@ from interactive_flow.model.errors import TaskError
 from interactive_flow.model.states import RunStatus
 from interactive_flow.views import html as module
 from interactive_flow.views.html import (
-    ENTRIES_SHOWN,
-    TEXT_SHOWN,
     count_texts,
     done_text,
-    errors_html,
     eta_text,
     graph_html,
     header_html,
     legend_html,
-    not_needed_html,
-    output_html,
     result_html,
     rows_html,
     static_panel,
     style_html,
 )
 from interactive_flow.views.render import renderer
+from interactive_flow.views.sections import (
+    ENTRIES_SHOWN,
+    TEXT_SHOWN,
+    errors_html,
+    not_needed_html,
+    output_html,
+    outputs_html,
+)
 from interactive_flow.views.summary import summarise
 
 
@@ -189,6 +192,33 @@ def test_output_of_each_call() -> None:
     first, second = having(root, "iflow-pre")
     assert first.text == "GET /0\n100 %"
     assert second.text == "Traceback (most recent call last):\n  <odd>"
+
+
+def test_output_is_listed_by_task() -> None:
+    s = Stream()
+    for name, text in [("fetch", "one"), ("parse <x>", "two"), ("fetch", "three")]:
+        call = s.call(name)
+        s.start(call)
+        s.output(call, text)
+        s.succeed(call)
+    root = parsed(outputs_html(s.record()))
+    parts = list(root.iter("details"))
+    assert ["".join(part[0].itertext()) for part in parts] == ["fetch 2", "parse <x> 1"]
+    assert [[text.text for text in having(part, "iflow-pre")] for part in parts] == [["one", "three"], ["two"]]
+
+
+def test_output_of_everybody_together_is_bounded() -> None:
+    s = Stream()
+    for n in range(200):
+        call = s.call(f"task {n % 70}")
+        s.start(call)
+        s.output(call, "x" * 20_000)
+        s.succeed(call)
+    fragment = outputs_html(s.record(), most=30_000)
+    assert len(fragment) < 60_000
+    assert "and 20 more tasks" in words(fragment)
+    assert "and 2 more calls" in words(fragment)
+    assert outputs_html(Stream().record()) == ""
 
 
 def test_long_output_is_cut_at_the_front() -> None:

@@ -72,6 +72,15 @@ def test_workers_are_in_natural_order() -> None:
     assert found == ["alpha", "unnamed", "worker-9", "worker-10"]
 
 
+def test_what_runs_is_drawn_up_to_now_and_last_where_its_worker_is_not_known() -> None:
+    s = Stream()
+    s.start(s.call("work"), "worker-1")
+    s.start(s.call("work"), None)
+    root = ET.fromstring(timeline_svg(s.record(), now=4.0))
+    assert [text for text in texts(root) if text in ("worker-1", "running", "unnamed")] == ["worker-1", "running"]
+    assert titles(root) == ["work#1: running, 4.00 s", "work#2: running, 4.00 s"]
+
+
 def test_attempts_that_overlap_on_one_worker_do_not_cover_each_other() -> None:
     s = Stream()
     calls = [s.call("work") for _ in range(3)]
