@@ -44,7 +44,7 @@ from interactive_flow.views.text import text_snapshot
 HEADER_RATE = 7_000
 """Bytes a second for the header: it is drawn some five times a second."""
 
-RATE, BURST = 16_000, 200_000
+RATE, BURST = 11_000, 200_000
 """Bytes a second for all the rest, and bytes at once after a silence.  With the header, this is less than 2 MB a
 minute."""
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from interactive_flow.notebook.picture import Picture
     from interactive_flow.notebook.widget import RunWidget
 
-RATE, BURST = 30_000, 300_000
+RATE, BURST = 25_000, 300_000
 """What plain HTML that is sent anew may take: bytes a second, and bytes at once after a silence."""
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
