@@ -18,6 +18,7 @@ from typing import Any
 from interactive_flow.authoring import stable
 from interactive_flow.authoring.combinators import concurrently, finish_order, first, parallel_reduce, restart, wait
 from interactive_flow.authoring.options import configure
+from interactive_flow.authoring.stored import runs
 from interactive_flow.authoring.task import Task, task
 from interactive_flow.authoring.workflow import Workflow, flow, workflow
 from interactive_flow.model.errors import (
@@ -65,6 +66,7 @@ __all__ = [
     "load_ipython_extension",
     "parallel_reduce",
     "restart",
+    "runs",
     "stable",
     "task",
     "track",

@@ -93,6 +93,10 @@ class Task(Generic[P, R]):
     def __reduce__(self) -> Any:
         return reduced(self, self.fn)
 
+    def __flow_code__(self) -> Any:
+        """What counts as its code in a fingerprint: not how it runs, but what."""
+        return self.fn
+
 
 def reduced(made: Any, fn: Any) -> Any:
     """What `made` says to `pickle`: its name, as functions do, where the name of `fn` leads to it; elsewhere its state.

@@ -186,6 +186,10 @@ class Workflow(Generic[P, R]):
     def __reduce__(self) -> Any:
         return reduced(self, self._wrapped)
 
+    def __flow_code__(self) -> Any:
+        """What counts as its code in a fingerprint: the factory, and the tasks it is bound to."""
+        return (self._wrapped, dict(self._bound)) if self._bound else self._wrapped
+
     def __getstate__(self) -> dict[str, Any]:
         # Runs stay where they are.
         return {**self.__dict__, "_bound": dict(self._bound), "_runs": [], "_spec": None}

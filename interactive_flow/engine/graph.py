@@ -2,7 +2,7 @@
 
 A call moves only along `LEGAL`::
 
-    WAITING ──► READY ──► RUNNING ──► SUCCEEDED
+    WAITING ──► READY ──► RUNNING ──► SUCCEEDED  (from READY where the value is known from before)
        │          ▲          │──────► FAILED, TIMED_OUT
        │          └── retry ─┘──────► CANCELLED
        └──────► FAILED, CANCELLED  (an error among the arguments; nobody needs it)
@@ -24,6 +24,7 @@ from interactive_flow.engine.calls import Call, Scope, TaskCall, WorkflowCall
 from interactive_flow.engine.containers import refer
 from interactive_flow.model.errors import IllegalTransition, TaskCancelled, TaskError, TaskTimeout
 from interactive_flow.model.events import (
+    CallCached,
     CallCancelled,
     CallFailed,
     CallReady,
@@ -39,7 +40,7 @@ CANCELLED = CallState.CANCELLED
 
 LEGAL: dict[CallState, frozenset[CallState]] = {
     WAITING: frozenset({READY, FAILED, CANCELLED}),
-    READY: frozenset({RUNNING, TIMED_OUT, CANCELLED}),
+    READY: frozenset({RUNNING, SUCCEEDED, FAILED, TIMED_OUT, CANCELLED}),
     RUNNING: frozenset({SUCCEEDED, FAILED, TIMED_OUT, READY, CANCELLED}),
 }
 """From each state the states that may follow; a state that is missing here is final."""
@@ -201,6 +202,11 @@ class Graph:
             self.fail(node, source.outcome, None, None)
         else:
             self.succeed(node, source.outcome)
+
+    def recall(self, call: Call, value: Any, seconds: float, run: str) -> None:
+        """A call that is ready has a value that was known from before, from this run (`CallCached` says more)."""
+        self.events.append(CallCached(self.clock(), call.index, value, seconds, run))
+        self.settle(call, SUCCEEDED, value)
 
     def fail(self, call: Call, error: TaskError, started: float | None, worker: str | None) -> None:
         """A call has an error, its own or one that came in with an argument."""

@@ -84,6 +84,23 @@ class DeterminismError(InteractiveFlowError):
         self.found = found
 
 
+class FingerprintError(InteractiveFlowError, TypeError):
+    """Code or a value has no fingerprint, so nothing can be kept for it or found again.
+
+    Attributes:
+        reason: why not, and what to do about it.
+        path: how one gets there, such as ``"config['connection'].socket"``.
+    """
+
+    def __init__(self, reason: str, path: str = "") -> None:
+        super().__init__(reason, path)
+        self.reason = reason
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}" if self.path else self.reason
+
+
 class WorkflowCodeWarning(UserWarning):
     """Workflow code does something that does not work on placeholders, or is not the same each time it runs."""
 

@@ -218,6 +218,18 @@ class WorkflowReturned(NamedTuple):
     waits_on: tuple[int, ...]
 
 
+class CallCached(NamedTuple):
+    """A call has a value that was known from before; nothing ran."""
+
+    at: float
+    call: int
+    value: Any
+    seconds: float
+    """What it took when it was computed."""
+    run: str
+    """The id of the run that computed it; this run's own where it was interrupted and goes on."""
+
+
 class RunFinished(NamedTuple):
     """The last event of every run."""
 
@@ -244,6 +256,7 @@ Event: TypeAlias = (
     | RunFinished
     | CallYielded
     | WorkflowRestarted
+    | CallCached
 )
 
 EVENT_TYPES = (
@@ -263,5 +276,6 @@ EVENT_TYPES = (
     RunFinished,
     CallYielded,
     WorkflowRestarted,
+    CallCached,
 )
 """All kinds of events, in an order that stored runs rely on: new ones go to the end."""

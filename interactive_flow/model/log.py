@@ -47,6 +47,10 @@ class EventLog(Sequence[Event]):
         """Appends an event."""
         self._raw.append(_plain(event))
 
+    def tail(self, start: int) -> list[tuple[Any, ...]]:
+        """The events from this sequence number on, as `add_raw` takes them; for whoever keeps them elsewhere."""
+        return self._raw[start:]
+
     def __len__(self) -> int:
         return len(self._raw)
 

@@ -22,6 +22,7 @@ from interactive_flow.model.events import (
     AttemptFailed,
     BarrierEntered,
     BarrierLeft,
+    CallCached,
     CallCancelled,
     CallFailed,
     CallOutput,
@@ -116,6 +117,10 @@ class CallRecord:
     error: TaskError | None = None
     reason: str | None = None
     """Why it was cancelled."""
+    cached_from: str | None = None
+    """The id of the run that computed its value, where that was known from before."""
+    cached_seconds: float = 0.0
+    """What it took then."""
     stdout: str = ""
     stdout_left_out: int = 0
     """Characters of output beyond `OUTPUT_LIMIT`."""
@@ -311,6 +316,11 @@ class RunRecord:
             record.progress = 1.0
         self._finish(record, CallState.SUCCEEDED, e.at, e.started, e.worker)
 
+    def _cached(self, e: CallCached) -> None:
+        record = self.by_index[e.call]
+        record.value, record.cached_from, record.cached_seconds = e.value, e.run, e.seconds
+        self._finish(record, CallState.CACHED, e.at, None, None)
+
     def _failed(self, e: CallFailed) -> None:
         record = self.by_index[e.call]
         record.error = e.error
@@ -387,4 +397,5 @@ _FOLDS: dict[type, Any] = {
     RunFinished: RunRecord._run_finished,
     CallYielded: RunRecord._yielded,
     WorkflowRestarted: RunRecord._restarted,
+    CallCached: RunRecord._cached,
 }

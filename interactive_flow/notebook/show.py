@@ -7,6 +7,7 @@ first run of a session in which nobody loaded the extension.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from IPython.core.getipython import get_ipython
@@ -20,9 +21,10 @@ from interactive_flow.notebook.magics import FlowMagics, complete
 from interactive_flow.notebook.panel import Panel
 from interactive_flow.notebook.picture import Picture
 from interactive_flow.notebook.screens import forget, is_kept, keep, load_widget, make_screen, publish
+from interactive_flow.runtime import sites
 from interactive_flow.runtime.observers import Observer, set_display_provider
 from interactive_flow.runtime.run import Run, set_mimebundle
-from interactive_flow.runtime.sites import set_cell_lookup
+from interactive_flow.store.fingerprint import origin
 
 DISPLAYS = ("auto", "html", "none")
 """What ``wf.options(display=…)`` may be in a notebook, besides what runs elsewhere."""
@@ -94,7 +96,7 @@ def install(shell: InteractiveShell) -> None:
     """Makes this notebook show runs, and gives it ``%flow``; once or many times is the same."""
     set_display_provider(display_provider)
     set_mimebundle(mimebundle)
-    set_cell_lookup(cell_of)
+    _set_cell_lookup(cell_of)
     install_inspector(shell)
     _displays(shell).for_type(Run, show)
     for event, callback in _CALLBACKS:
@@ -111,7 +113,7 @@ def uninstall(shell: InteractiveShell) -> None:
     """Takes back what `install` did; runs have no panels from now on."""
     set_display_provider(_no_panel)  # with none at all, the runtime would find the one above by itself
     set_mimebundle(None)
-    set_cell_lookup(None)
+    _set_cell_lookup(None)
     uninstall_inspector(shell)
     _displays(shell).pop(Run, None)
     for event, callback in _CALLBACKS:
@@ -127,9 +129,14 @@ def _no_panel(run: Run, wanted: str) -> None:
     return None
 
 
+def _set_cell_lookup(lookup: Callable[[str], int | None] | None) -> None:
+    sites.set_cell_lookup(lookup)
+    origin.set_cell_lookup(lookup)
+
+
 def _before_cell(info: object) -> None:
     # A cell that is run again has the same file name and a new number, so what was looked up before is forgotten.
-    set_cell_lookup(cell_of)
+    _set_cell_lookup(cell_of)
 
 
 def _after_cell(result: object) -> None:
