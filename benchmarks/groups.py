@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import traces
-from measure import NotMeasured, Sample, fresh, interleaved, median, median_ratio
+from measure import PACE, NotMeasured, Sample, fresh, interleaved, median, median_ratio
 from patterns import PATTERNS, TITLES, calls_of
 from peers import ENGINES, version_of
 from report import Section, Table, Target, number, target, whole
@@ -23,6 +23,7 @@ from taskbench import DEPENDENCES, PROCESSORS, WIDTH
 OURS = "interactive_flow"
 POOL = "ThreadPoolExecutor"
 N = 10_000
+_QUANTITIES = ("wall", "cpu", PACE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def _absent(engine: str, scale: Scale) -> NotMeasured | None:
 
 def _one(engine: str, pattern: str, n: int) -> Sample:
     values = fresh("patterns", "measure", engine=engine, patterns=[pattern], n=n).values
-    return Sample({quantity: values[f"{pattern} 0 {quantity}"] for quantity in ("wall", "cpu")})
+    return Sample({quantity: values[f"{pattern} 0 {quantity}"] for quantity in _QUANTITIES})
 
 
 def _all_in_one_process(engine: str, repeat: int) -> Samples:
@@ -75,8 +76,7 @@ def _all_in_one_process(engine: str, repeat: int) -> Samples:
         return {(engine, pattern): reason for pattern in PATTERNS}
     return {
         (engine, pattern): [
-            Sample({quantity: values[f"{pattern} {k} {quantity}"] for quantity in ("wall", "cpu")})
-            for k in range(repeat)
+            Sample({quantity: values[f"{pattern} {k} {quantity}"] for quantity in _QUANTITIES}) for k in range(repeat)
         ]
         for pattern in PATTERNS
     }

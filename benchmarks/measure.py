@@ -7,6 +7,10 @@ look at, threads linger, a peer has changed the logging.  So the functions that 
 What is compared is measured in turn (A B A B …), so that a machine that is busy for a while is busy for all of them,
 and the median counts.  Next to the time on the clock stands the processor time of the measuring process, which other
 people's work disturbs less.
+
+Processors of today, and virtual ones above all, change their speed by half from one second to the next.  So every
+measurement stands between two runs of a fixed loop, whose duration is the machine's *pace* at that time; and a ratio is
+made only of measurements whose paces agree.
 """
 
 from __future__ import annotations
@@ -31,6 +35,12 @@ from typing import Any, TypeVar
 
 HERE = Path(__file__).resolve().parent
 _MARK = "measured: "
+_LOOP = 100_000
+PACE = "pace"
+"""The quantity of a sample that says how quick the machine was: seconds that a fixed loop took around it."""
+
+_SAME_PACE = 1.1
+"""Paces that differ by a smaller factor agree."""
 
 K = TypeVar("K", bound=Hashable)
 
@@ -49,11 +59,24 @@ class Sample:
         return self.values[quantity]
 
 
+def _loop() -> float:
+    began, x = time.process_time(), 0
+    for i in range(_LOOP):
+        x += i
+    return time.process_time() - began
+
+
 class Stopwatch:
-    """Measures the block it stands around: `wall` and `cpu` in seconds, the garbage of what came before swept away."""
+    """Measures the block it stands around, the garbage of what came before swept away.
+
+    Attributes:
+        wall, cpu: seconds by the clock, and of this process' processor time.
+        pace: seconds of processor time that a fixed loop took, the mean of before and after.
+    """
 
     def __enter__(self) -> Stopwatch:
         gc.collect()
+        self._before = _loop()
         self._cpu = time.process_time()
         self._wall = time.perf_counter()
         return self
@@ -63,6 +86,7 @@ class Stopwatch:
     ) -> None:
         self.wall = time.perf_counter() - self._wall
         self.cpu = time.process_time() - self._cpu
+        self.pace = (self._before + _loop()) / 2
 
 
 def peak_memory() -> int:
@@ -150,12 +174,27 @@ def median(samples: list[Sample] | NotMeasured, quantity: str) -> float:
 def median_ratio(
     ours: list[Sample] | NotMeasured, theirs: list[Sample] | NotMeasured, quantity: str, their_quantity: str = ""
 ) -> float:
-    """The ratio of two medians.
+    """The median ratio of those two samples each that were measured at the same pace; where there are none, of all.
 
     Raises:
         NotMeasured: one of the two has no samples.
     """
-    return median(ours, quantity) / median(theirs, their_quantity or quantity)
+    for samples in (ours, theirs):
+        if isinstance(samples, NotMeasured):
+            raise samples
+    assert not isinstance(ours, NotMeasured)
+    assert not isinstance(theirs, NotMeasured)
+    if ours is theirs:  # both were measured in each of them
+        pairs = [(sample, sample) for sample in ours]
+    else:
+        pairs = [(one, other) for one in ours for other in theirs]
+    pairs = [pair for pair in pairs if _same_pace(*pair)] or pairs
+    return statistics.median(one[quantity] / other[their_quantity or quantity] for one, other in pairs)
+
+
+def _same_pace(one: Sample, other: Sample) -> bool:
+    paces = one.values.get(PACE, 1.0), other.values.get(PACE, 1.0)
+    return max(paces) < min(paces) * _SAME_PACE
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from measure import Stopwatch
+from measure import PACE, Stopwatch
 
 PATTERNS = ("fan_out", "chain", "tree", "dynamic", "barriers")
 TITLES = {
@@ -184,7 +184,7 @@ def measure(engine: str, patterns: list[str], n: int, repeat: int = 1) -> dict[s
 
     Returns:
         For each pattern and each repetition, as ``"fan_out 0 wall"``, microseconds a call by the clock; likewise
-        ``cpu``, of this process' processor time.
+        ``cpu``, of this process' processor time, and ``pace`` (see `measure.Stopwatch`).
     """
     values = {}
     with opened(engine, WORKERS) as subject:
@@ -193,6 +193,7 @@ def measure(engine: str, patterns: list[str], n: int, repeat: int = 1) -> dict[s
                 watch, calls = _measure_once(subject, pattern, calls_of(type(subject), pattern, n))
                 values[f"{pattern} {repetition} wall"] = watch.wall / calls * 1e6
                 values[f"{pattern} {repetition} cpu"] = watch.cpu / calls * 1e6
+                values[f"{pattern} {repetition} {PACE}"] = watch.pace
     return values
 
 

@@ -154,8 +154,9 @@ compared in turn (A B A B …). Peers are optional (`pip install -r benchmarks/r
 breaks is reported as such.
 
 Ratios are only comparable within a run. *By CPU time* is the same ratio by the processor time of the measuring process,
-which other work on the machine disturbs less; the verdict goes by the clock. [Performance](performance.md) says where
-the time goes.
+which other work on the machine disturbs less; the verdict goes by the clock. Where the machine changes its speed, as
+virtual ones do, a ratio is made only of measurements at the same speed, so it need not be that of the figures in the
+tables. [Performance](performance.md) says where the time goes.
 """
 
 
