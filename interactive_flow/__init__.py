@@ -18,7 +18,7 @@ from typing import Any
 from interactive_flow.authoring import stable
 from interactive_flow.authoring.combinators import concurrently, finish_order, first, parallel_reduce, restart, wait
 from interactive_flow.authoring.options import configure
-from interactive_flow.authoring.stored import runs
+from interactive_flow.authoring.stored import open_run, prune, runs
 from interactive_flow.authoring.task import Task, task
 from interactive_flow.authoring.workflow import Workflow, flow, workflow
 from interactive_flow.model.errors import (
@@ -27,6 +27,8 @@ from interactive_flow.model.errors import (
     InteractiveFlowError,
     MissingTaskError,
     PlaceholderError,
+    RunInterrupted,
+    StoreWarning,
     TaskCancelled,
     TaskError,
     TaskTimeout,
@@ -48,6 +50,8 @@ __all__ = [
     "PlaceholderError",
     "Retry",
     "Run",
+    "RunInterrupted",
+    "StoreWarning",
     "Task",
     "TaskCancelled",
     "TaskError",
@@ -64,7 +68,9 @@ __all__ = [
     "last_heartbeat",
     "last_run",
     "load_ipython_extension",
+    "open_run",
     "parallel_reduce",
+    "prune",
     "restart",
     "runs",
     "stable",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, fields, replace
 from typing import Any
+
+from interactive_flow.store import Store, open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,9 @@ class Options:
             ``"replay"`` (it is run again from the top, and finds the known results on its way).
         display: ``"auto"`` (a live panel in a notebook, nothing in a script), ``"terminal"`` or ``"none"``.
         name: what the workflow is called in records and panels.
+        store: the directory (or the `Store`) in which its runs are kept; without one they end with the process.
+        resume: with a store, whether a run that was interrupted is continued when the workflow is run again with the
+            same arguments: ``"auto"`` (it is) or ``"never"``.
     """
 
     executor: Any = None
@@ -27,6 +33,8 @@ class Options:
     strategy: str | None = None
     display: str | None = None
     name: str | None = None
+    store: str | os.PathLike[str] | Store | None = None
+    resume: str | None = None
 
     def with_(self, given: dict[str, Any], where: str) -> Options:
         """A copy with `given` in place.
@@ -50,6 +58,11 @@ class Options:
         display = given.get("display")
         if display is not None and not isinstance(display, str):
             raise TypeError(f"{where}: display={display!r}; there are 'auto', 'none' and 'terminal'")
+        store = given.get("store")
+        if store is not None and not isinstance(store, str | os.PathLike | Store):
+            raise TypeError(f"{where}: store={store!r}; a store is the path of a directory, or a Store")
+        if given.get("resume") not in (None, "auto", "never"):
+            raise ValueError(f"{where}: resume={given['resume']!r}; there are 'auto' and 'never'")
         return replace(self, **given)
 
 
@@ -76,6 +89,19 @@ def effective(own: Options) -> Options:
     return Options(
         *(mine if mine is not None else default for mine, default in zip(_values(own), _values(_session), strict=True))
     )
+
+
+def store_of(store: str | os.PathLike[str] | Store | None, where: str) -> Store:
+    """The store that is meant: this one, or the session's.
+
+    Raises:
+        ValueError: neither is given.
+        StoreError: it cannot be opened.
+    """
+    meant = _session.store if store is None else store
+    if meant is None:
+        raise ValueError(f"{where}: no store is given, and the session has none; see configure(store=…)")
+    return open_store(meant)
 
 
 def _values(options: Options) -> list[Any]:

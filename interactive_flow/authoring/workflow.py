@@ -21,7 +21,9 @@ from interactive_flow.engine.fibers import Restart, awaited
 from interactive_flow.engine.placeholder import current_workflow
 from interactive_flow.engine.spec import WorkflowSpec
 from interactive_flow.runtime.interrupts import runs_peoples_code
+from interactive_flow.runtime.recording import Recording, fingerprint_of
 from interactive_flow.runtime.run import Run
+from interactive_flow.store import open_store
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -86,7 +88,7 @@ class Workflow(Generic[P, R]):
         return copy
 
     def options(self, **options: Any) -> Workflow[P, R]:
-        """A copy with other options: ``executor``, ``max_workers``, ``rate_limit``, ``display``, ``name``.
+        """A copy with other options; `interactive_flow.authoring.options.Options` tells which there are.
 
         Raises:
             TypeError: there is no such option.
@@ -171,7 +173,16 @@ class Workflow(Generic[P, R]):
             strategy=options.strategy or "resume",
             display=options.display or "auto",
             begins=self._remember,
+            recording=self._recording(options, args, kwargs),
         )
+
+    def _recording(
+        self, options: Options, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Callable[[str], Recording] | None:
+        if options.store is None:
+            return None
+        store, given = open_store(options.store), fingerprint_of(args, kwargs)
+        return lambda run: Recording(store, run, self.name, given)
 
     def _remember(self, run: Run) -> None:
         self._runs[:] = [run]

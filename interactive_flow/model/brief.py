@@ -28,6 +28,14 @@ class _Brief(reprlib.Repr):
         """What it stands for, whether that is there already or not."""
         return str(type(value).__flow_brief__(value))
 
+    def repr_StoredValue(self, value: Any, level: int) -> str:  # noqa: N802 - reprlib looks for the type's name
+        """The line that was stored with it, so that nothing is loaded."""
+        return repr(value)
+
+    def repr_Shown(self, value: Any, level: int) -> str:  # noqa: N802 - reprlib looks for the type's name
+        """The line that was stored in its place."""
+        return repr(value)
+
 
 _repr = _Brief()
 

@@ -84,6 +84,10 @@ class DeterminismError(InteractiveFlowError):
         self.found = found
 
 
+class RunInterrupted(InteractiveFlowError):
+    """A stored run has no result: its process ended before it did."""
+
+
 class FingerprintError(InteractiveFlowError, TypeError):
     """Code or a value has no fingerprint, so nothing can be kept for it or found again.
 
@@ -107,6 +111,10 @@ class WorkflowCodeWarning(UserWarning):
 
 class IgnoredTaskErrorWarning(UserWarning):
     """A call failed, and the workflow ended without anybody looking at its result."""
+
+
+class StoreWarning(UserWarning):
+    """A run went on, but something of it could not be stored, or could not be loaded again; the message says what."""
 
 
 class RenderingHint(UserWarning):

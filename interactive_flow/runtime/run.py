@@ -21,7 +21,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from interactive_flow.engine.spec import WorkflowSpec
-from interactive_flow.model.errors import IgnoredTaskErrorWarning, TaskCancelled, TaskError
+from interactive_flow.model.errors import IgnoredTaskErrorWarning, StoreWarning, TaskCancelled, TaskError
 from interactive_flow.model.events import Event
 from interactive_flow.model.record import CallRecord, RunRecord
 from interactive_flow.model.states import RunStatus
@@ -29,6 +29,7 @@ from interactive_flow.runtime.capture import captured_output
 from interactive_flow.runtime.collector import patient_collector
 from interactive_flow.runtime.interrupts import interrupts_noted_by
 from interactive_flow.runtime.observers import Observer, Watch, display_provider, log
+from interactive_flow.runtime.recording import Recording
 from interactive_flow.runtime.runner import Runner
 
 if TYPE_CHECKING:
@@ -76,9 +77,11 @@ class Run:
         strategy: str = "resume",
         display: str = "auto",
         begins: Callable[[Run], None] = lambda run: None,
+        recording: Callable[[str], Recording] | None = None,
     ) -> None:
         self.id = secrets.token_hex(4)
         """Names the run; random."""
+        self._recording = recording(self.id) if recording is not None else None
         self.name = spec.name
         """The workflow's name."""
         self._runner = Runner(self.id, executor, max_workers, rate_limit, strategy)
@@ -95,17 +98,31 @@ class Run:
         self._traceback: TracebackType | None = None
         self._begins = begins
         self._asked_at: tuple[str, int, str | None] | None = None
+        self._recorded = False
 
     # -- driving (for `Workflow`) ---------------------------------------------------------------------------------
 
     def drive(self) -> Run:
         """Runs to the end in this thread.  For `Workflow.run`; raises only KeyboardInterrupt and what is a bug here."""
         with interrupts_noted_by(self._runner):
-            self._register()  # only now: an interrupt before would leave behind a run that never ends
-            self._drive()
+            try:
+                self._begin_recording()
+                self._register()  # only now: an interrupt before would leave behind a run that never ends
+                self._drive()
+            finally:
+                self._end_recording()
         if self._runner.interrupted:
             raise KeyboardInterrupt  # it came when the run was all but over
         return self
+
+    def _begin_recording(self) -> None:
+        if self._recording is not None and not self._recorded:
+            self._recording.begin(self._runner, self._args, self._kwargs)
+            self._recorded = True
+
+    def _end_recording(self) -> None:
+        if self._recording is not None:
+            self._recording.close()
 
     def _register(self) -> None:
         global _last
@@ -128,6 +145,7 @@ class Run:
             failure = self._runner.engine.error
             # Of a `TaskError` only its cause has a traceback that tells anything.
             self._traceback = None if failure is None or isinstance(failure, TaskError) else failure.__traceback__
+            self._end_recording()  # before anybody is told: what is over is stored
             self._warn_where_it_was_started()
             self._end()
             if watch is not None:
@@ -148,8 +166,13 @@ class Run:
             asked_at: the frame that started it, for warnings.
         """
         self._asked_at = (asked_at.f_code.co_filename, asked_at.f_lineno, asked_at.f_globals.get("__name__"))
+        self._begin_recording()  # here, so that whoever starts it hears where that is not possible
         self._register()
-        self._observers = self._make_observers()
+        try:
+            self._observers = self._make_observers()
+        except BaseException:
+            self._end_recording()
+            raise
         context = contextvars.copy_context()
 
         def drive() -> None:
@@ -180,17 +203,24 @@ class Run:
         return [observer] if observer is not None else []
 
     def warn_of_ignored_errors(self, stacklevel: int) -> None:
-        """Gives an `IgnoredTaskErrorWarning` for each error that nobody looked at."""
-        for text in self._ignored():
-            warnings.warn(text, IgnoredTaskErrorWarning, stacklevel=stacklevel + 1)
+        """Gives an `IgnoredTaskErrorWarning` for each error that nobody looked at, and what there is of others."""
+        for text, category in self._complaints():
+            warnings.warn(text, category, stacklevel=stacklevel + 1)
 
     def _warn_where_it_was_started(self) -> None:
         file, line, module = self._asked_at or ("", 0, None)
         try:
-            for text in self._ignored() if file else ():
-                warnings.warn_explicit(text, IgnoredTaskErrorWarning, file, line, module)
-        except IgnoredTaskErrorWarning as error:  # warnings are errors here; this thread has nobody to raise it to
+            for text, category in self._complaints() if file else ():
+                warnings.warn_explicit(text, category, file, line, module)
+        except (IgnoredTaskErrorWarning, StoreWarning) as error:  # where warnings are errors; there is no caller here
             self._crash = error
+
+    def _complaints(self) -> list[tuple[str, type[Warning]]]:
+        """What there is to warn of once the run is over."""
+        found: list[tuple[str, type[Warning]]] = [(text, IgnoredTaskErrorWarning) for text in self._ignored()]
+        if self._recording is not None:
+            found += [(text, StoreWarning) for text in self._recording.complaints()]
+        return found
 
     def _ignored(self) -> list[str]:
         """What is to be told of each error that nobody looked at."""

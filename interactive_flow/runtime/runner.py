@@ -67,6 +67,7 @@ class Runner(CodeSide):
 
     Attributes:
         when_over: called if the run is over while its thread cannot return yet.
+        when_anew: called before the run begins anew, with how often it has by then, and its next arguments.
         echo: whether what tasks print also goes where it would have gone without the run.
     """
 
@@ -92,6 +93,7 @@ class Runner(CodeSide):
         self._cancel_reason: str | None = None
         self._tiny = TinyCalls(self)
         self.when_over: Callable[[], None] | None = None
+        self.when_anew: Callable[[int, tuple[Any, ...], dict[str, Any]], None] | None = None
 
     def _new_engine(self) -> Engine:
         own = self._lanes[None].executor
@@ -171,8 +173,10 @@ class Runner(CodeSide):
 
     def _begin_again(self, spec: WorkflowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Engine:
         """The workflow returned ``restart(…)``: the same run goes on with a fresh history."""
+        self._restarts += 1
+        if self.when_anew is not None:
+            self.when_anew(self._restarts, args, kwargs)
         with self.lock:
-            self._restarts += 1
             self.engine = self._new_engine()
             self.engine.start(spec, args, kwargs)
         return self.engine

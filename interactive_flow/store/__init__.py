@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
+import threading
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -43,9 +44,35 @@ __all__ = [
     "StoredException",
     "StoredValue",
     "loaded",
+    "open_store",
 ]
 
 _KEY_SIZE = 32
+
+_open: dict[Path, tuple[Store, os.stat_result]] = {}
+_opening = threading.Lock()
+
+
+def open_store(store: str | os.PathLike[str] | Store) -> Store:
+    """The store in this directory: the same object each time, as long as it is the same directory.
+
+    Raises:
+        StoreError: see `Store`.
+    """
+    if isinstance(store, Store):
+        return store
+    path = Path(store).expanduser().absolute()
+    with _opening:
+        known = _open.get(path)
+        if known is not None:
+            try:
+                if os.path.samestat(known[1], (path / "key").stat()):
+                    return known[0]
+            except OSError:
+                pass  # somebody has removed it
+        found = Store(path)
+        _open[path] = found, (path / "key").stat()
+        return found
 
 
 class Store:
@@ -88,6 +115,7 @@ class Store:
         kwargs: dict[str, Any] | None = None,
         *,
         again: bool = False,
+        given: str = "",
     ) -> Recorder:
         """Begins to record a run.
 
@@ -96,7 +124,8 @@ class Store:
             name: that of its workflow.
             args, kwargs: what it is started with, pickled here and now.
             again: True to go on with a run that was interrupted or is over: its events begin a new round, and those
-                of earlier ones stay, for `outcomes`.
+                of earlier ones stay, for `outcomes` and `rounds`.
+            given: a fingerprint of the arguments, by which `newest` finds the run; empty where there is none.
 
         Raises:
             RunExists: there is a run of this id (with `again`: and it is still running).
@@ -104,31 +133,31 @@ class Store:
             StoreError: it cannot be written.
         """
         files = ValueFiles(self._values)
-        given = None if again else files.keep(self._values.pack((args, kwargs or {})))
+        packed = None if again else files.keep(self._values.pack((args, kwargs or {})))
         owner = this_process()
         with self._database.writing() as connection:
             row = connection.execute(
                 "SELECT number, round, status, beat, machine, process, process_began FROM runs WHERE id = ?", (run,)
             ).fetchone()
-            if given is None:
+            if packed is None:
                 number, round_ = self._continue_run(connection, row, run, owner)
             elif row is not None:
                 raise RunExists(f"there is a run {run!r} already; choose another id", self.path)
             else:
-                number, round_ = self._add_run(connection, run, name, owner), 0
-                add_input(connection, self._values, run, number, round_, tuple(given))
+                number, round_ = self._add_run(connection, run, name, given, owner), 0
+                add_input(connection, self._values, run, number, round_, tuple(packed))
                 files.name(connection, number, round_)
         recorder = Recorder(self._database, self._values, run, number, round_)
-        if given is not None and not given.format:
-            recorder.note("", str(given.data))
+        if packed is not None and not packed.format:
+            recorder.note("", str(packed.data))
         return recorder
 
-    def _add_run(self, connection: sqlite3.Connection, run: str, name: str, owner: Process) -> int:
+    def _add_run(self, connection: sqlite3.Connection, run: str, name: str, given: str, owner: Process) -> int:
         now = time.time()
         added = connection.execute(
-            "INSERT INTO runs (id, name, status, began, changed, beat, machine, process, process_began) "
-            "VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?)",
-            (run, name, now, now, now, *owner),
+            "INSERT INTO runs (id, name, input, status, began, changed, beat, machine, process, process_began) "
+            "VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?)",
+            (run, name, given, now, now, now, *owner),
         )
         assert added.lastrowid is not None
         return added.lastrowid
@@ -177,10 +206,31 @@ class Store:
     def outcomes(self, run: str) -> dict[str, Outcome]:
         """By the id of each call that has ended, how it did: what a run that goes on need not do again.
 
-        In the order in which they ended; of a call that ended several times, in rounds of a run that was continued,
-        the last.  That it was given up in a later round does not count: what it gave before is still there.
+        In the order in which they ended first; of a call that ended several times, in rounds of a run that was
+        continued, the last.  That it was given up in a later round does not count: what it gave before is still there.
         """
         return self._history.outcomes(run)
+
+    def rounds(self, run: str) -> list[EventLog]:
+        """What happened in a run, each time that it was begun or continued; the last one is what `events` gives."""
+        return self._history.rounds(run)
+
+    def newest(self, name: str, given: str) -> str | None:
+        """The id of the run of this workflow that began last with these arguments; None where there is none.
+
+        Args:
+            name: the workflow's.
+            given: the fingerprint of the arguments, as it was given to `begin`.
+        """
+        return self._history.newest(name, given)
+
+    def find(self, run: str) -> str:
+        """The id of a run of which only so much of the beginning is given that it can be no other.
+
+        Raises:
+            UnknownRun: there is none, or there are several.
+        """
+        return self._history.find(run)
 
     def arguments(self, run: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments that a run was started with, or began anew with.
@@ -223,6 +273,9 @@ class Store:
         if keep is not None and keep < 0:
             raise ValueError(f"keep={keep}: a number of runs is not negative")
         return self._history.prune(older_than, keep)
+
+    def __reduce__(self) -> Any:
+        return open_store, (str(self.path),)
 
     # -- the key --------------------------------------------------------------------------------------------------
 

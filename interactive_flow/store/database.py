@@ -68,6 +68,10 @@ SCHEMA: Schema = (
         ) WITHOUT ROWID""",
         "CREATE INDEX uses_by_file ON uses (file)",
     ),
+    (
+        "ALTER TABLE runs ADD COLUMN input TEXT NOT NULL DEFAULT ''",  # a fingerprint of its first arguments
+        "CREATE INDEX runs_by_input ON runs (name, input)",
+    ),
 )
 """For each version, from 1, the statements that make it from the one before."""
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from interactive_flow.model.errors import TaskError
 from interactive_flow.model.events import (
+    CallCached,
     CallCancelled,
     CallFailed,
     CallScheduled,
@@ -30,7 +31,8 @@ from interactive_flow.store.segments import Decoder, Raw, load
 from interactive_flow.store.values import TEMPORARY, Values
 
 _SCHEDULED, _SUCCEEDED = code_of(CallScheduled), code_of(CallSucceeded)
-_FAILED, _CANCELLED = code_of(CallFailed), code_of(CallCancelled)
+_FAILED, _CANCELLED, _CACHED = code_of(CallFailed), code_of(CallCancelled), code_of(CallCached)
+_VALUE_AT = {_SUCCEEDED: CallSucceeded._fields.index("value") + 1, _CACHED: CallCached._fields.index("value") + 1}
 
 _ABANDONED = 3600.0
 """Seconds after which an incomplete value file has nobody who writes it any more."""
@@ -147,10 +149,49 @@ class History:
                     add(decode(raw))
         return log
 
-    def outcomes(self, id: str) -> dict[str, Outcome]:
-        """By its id, how each call of the run ended that did, in the order in which they ended.
+    def rounds(self, id: str) -> list[EventLog]:
+        """What happened in each round of a run, the last one last; rounds of which nothing was stored are left out."""
+        logs = []
+        with _no_collection(), self._database.reading() as connection:
+            number, last = self._find(connection, id)
+            for round_ in range(last + 1):
+                log, decode = EventLog(), Decoder(self._values).named
+                for events in self._segments(connection, id, number, round_):
+                    for raw in events:
+                        log.add_raw(decode(raw))
+                if log:
+                    logs.append(log)
+        return logs
 
-        Where a run has been continued, that is what its last round knows, and before that the earlier ones.
+    def newest(self, name: str, given: str) -> str | None:
+        """The id of the run of this workflow that began last with these arguments, by their fingerprint."""
+        with self._database.reading() as connection:
+            row = connection.execute(
+                "SELECT id FROM runs WHERE name = ? AND input = ? ORDER BY number DESC LIMIT 1", (name, given)
+            ).fetchone()
+        return None if row is None else str(row[0])
+
+    def find(self, prefix: str) -> str:
+        """The id that begins so.
+
+        Raises:
+            UnknownRun: there is none, or more than one.
+        """
+        with self._database.reading() as connection:
+            rows = connection.execute("SELECT id FROM runs WHERE substr(id, 1, ?) = ?", (len(prefix), prefix))
+            found = sorted(str(id) for (id,) in rows)
+        if prefix in found:
+            return prefix
+        if len(found) == 1 and prefix:
+            return found[0]
+        if not found or not prefix:
+            raise UnknownRun(f"there is no run {prefix!r}; `runs` lists those there are", self._database.path)
+        raise UnknownRun(f"{prefix!r} may be any of {', '.join(found[:5])}; give more of the id", self._database.path)
+
+    def outcomes(self, id: str) -> dict[str, Outcome]:
+        """By its id, how each call of the run ended that did, in the order in which they first ended.
+
+        Where a run has been continued, it is told how they ended in the last round that knows of them.
         """
         found: dict[str, Outcome] = {}
         with _no_collection(), self._database.reading() as connection:
@@ -162,7 +203,6 @@ class History:
                     for raw in events:
                         outcome = _outcome(decode(raw), calls)
                         if outcome is not None and not (outcome.cancelled and outcome.call in found):
-                            found.pop(outcome.call, None)
                             found[outcome.call] = outcome
         return found
 
@@ -280,8 +320,8 @@ def _outcome(raw: Raw, calls: dict[int, tuple[str, CallKind]]) -> Outcome | None
     if code == _SCHEDULED:
         _, _, call, name, number, kind, parent, *_ = raw
         calls[call] = (f"{calls[parent][0]}/{name}#{number}" if parent else f"{name}#{number}", CallKind(kind))
-    elif code == _SUCCEEDED:
-        value = raw[-1]
+    elif code in _VALUE_AT and raw[2] in calls:
+        value = raw[_VALUE_AT[code]]
         loader = loader_of(value)
         return Outcome(*calls[raw[2]], value=value, available=loader is None or bool(loader.packed.format))
     elif code == _FAILED:

@@ -84,7 +84,7 @@ def style_html() -> str:
 
 def run_word(summary: Summary) -> str:
     """The run's state in a word, as the header and titles say it."""
-    return WORDS[summary["status"]]
+    return WORDS.get(summary["status"], summary["status"])
 
 
 def time_text(summary: Summary) -> str:

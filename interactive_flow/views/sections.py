@@ -13,7 +13,7 @@ from interactive_flow.model.states import CallState, RunStatus
 from interactive_flow.views.decisions import listed
 from interactive_flow.views.markup import counted, element, escape, grouped, one_line, plain_output, seconds, short_id
 from interactive_flow.views.states import error_line
-from interactive_flow.views.style import SYMBOLS, WORDS
+from interactive_flow.views.style import RUN_SYMBOLS, WORDS
 
 ENTRIES_SHOWN = 50
 """How many errors, outputs or ids a section holds; the rest is only counted."""
@@ -27,7 +27,7 @@ OUTPUT_SHOWN = 100_000
 
 def mark_html(state: str) -> str:
     """The symbol of a state, in its colour; what it says must be told in words beside it."""
-    return element("span", SYMBOLS[state], class_="iflow-mark", data_state=state, aria_hidden="true")
+    return element("span", RUN_SYMBOLS[state], class_="iflow-mark", data_state=state, aria_hidden="true")
 
 
 def section_html(title: str, count: int | None, content: str, *, opened: bool = False, key: str | None = None) -> str:

@@ -27,10 +27,13 @@ SYMBOLS: Mapping[str, str] = MappingProxyType(
         "cached": "◆",
     }
 )
-"""The symbol of each state, of calls and of runs: colour is never the only sign."""
+"""The symbol of each state: colour is never the only sign."""
 
 WORDS: Mapping[str, str] = MappingProxyType({state: state.replace("_", " ") for state in SYMBOLS})
 """The word for each state."""
+
+RUN_SYMBOLS: Mapping[str, str] = MappingProxyType({**SYMBOLS, "interrupted": "⊗"})
+"""The symbols of what a run may be besides: stored, and left unfinished when its process ended."""
 
 RETRIED = "↻"
 """Stands before the number of attempts of a call that was made more than once."""

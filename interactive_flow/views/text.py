@@ -14,7 +14,7 @@ from interactive_flow.views.html import count_texts, done_text, eta_text, row_te
 from interactive_flow.views.markup import clean, counted, grouped, one_line, short_id
 from interactive_flow.views.sections import brief_error, root_failures
 from interactive_flow.views.states import error_line
-from interactive_flow.views.style import RETRIED, SYMBOLS
+from interactive_flow.views.style import RETRIED, RUN_SYMBOLS, SYMBOLS
 from interactive_flow.views.summary import Row, Summary, summarise
 
 ENTRIES_SHOWN = 10
@@ -52,7 +52,7 @@ def _cut(line: str, width: int) -> str:
 
 
 def _head(summary: Summary, width: int) -> str:
-    head = f"{one_line(summary['name'], 40) or 'run'}  {SYMBOLS[summary['status']]} {summary['status']}"
+    head = f"{one_line(summary['name'], 40) or 'run'}  {RUN_SYMBOLS[summary['status']]} {summary['status']}"
     head += f"  {time_text(summary)}"
     if eta_text(summary):
         head += f"  {eta_text(summary)}"

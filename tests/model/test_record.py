@@ -191,4 +191,4 @@ def test_sites_as_people_read_them() -> None:
 
 def test_final_states() -> None:
     assert {state for state in CallState if state.final} == {"succeeded", "failed", "timed_out", "cancelled", "cached"}
-    assert [str(status) for status in RunStatus] == ["running", "succeeded", "failed", "cancelled"]
+    assert [str(status) for status in RunStatus] == ["running", "succeeded", "failed", "cancelled", "interrupted"]

@@ -9,6 +9,7 @@ import pytest
 from interactive_flow.model.states import CallState, RunStatus
 from interactive_flow.views.style import (
     DASHES,
+    RUN_SYMBOLS,
     SYMBOLS,
     WIDTHS,
     WORDS,
@@ -25,7 +26,7 @@ def test_every_state_has_a_symbol_a_word_a_border_and_a_colour() -> None:
     states = {state.value for state in CallState}
     assert set(SYMBOLS) == set(WORDS) == set(DASHES) == set(WIDTHS) == states
     assert states <= set(light_colours())
-    assert {status.value for status in RunStatus} <= set(SYMBOLS)
+    assert {status.value for status in RunStatus} <= set(RUN_SYMBOLS)
     assert len(set(SYMBOLS.values())) == len(states)
 
 
