@@ -160,6 +160,8 @@ class RunRecord:
         calls: the records, in order of calls; the run's own workflow is not among them.
         barriers: in order of entering; the last ones may still stand.
         returned_at: when the workflow's code came to its end, None before.
+        returns: by the index of a workflow whose code came to its end, the barrier that this is: what it returned is
+            still waited for, though no code stands there (so it is not among `barriers`).
         finished_at: seconds the run took, None while it runs.
         clock: the time of the last event.
         count: how many calls are in each state; combinators left out, as nobody waits for a worker for them.
@@ -184,6 +186,7 @@ class RunRecord:
         self.by_index: dict[int, CallRecord] = {}
         self.barriers: list[Barrier] = []
         self.returned_at: float | None = None
+        self.returns: dict[int, Barrier] = {}
         self.finished_at: float | None = None
         self.clock = 0.0
         self.count: Counter[CallState] = Counter()
@@ -231,6 +234,7 @@ class RunRecord:
         self.count.clear()
         self.changed.clear()
         self.returned_at = None
+        self.returns.clear()
         self.shape += 1
 
     def _scheduled(self, e: CallScheduled) -> None:
@@ -300,6 +304,7 @@ class RunRecord:
         self.changed.add(e.call)
 
     def _restarted(self, e: WorkflowRestarted) -> None:
+        self.returns.pop(e.call, None)
         self.changed.add(e.call)
 
     def _output(self, e: CallOutput) -> None:
@@ -354,6 +359,8 @@ class RunRecord:
                 last.started_at, last.worker = started, worker
                 last.finished_at, last.state = at, attempt_state or state
         record.finished_at = at
+        if self.returns and record.index in self.returns:
+            self.returns[record.index].left_at = at
         self._move(record, state)
 
     def _barrier_entered(self, e: BarrierEntered) -> None:
@@ -366,6 +373,7 @@ class RunRecord:
         self._open_barriers.pop(e.call).left_at = e.at
 
     def _returned(self, e: WorkflowReturned) -> None:
+        self.returns[e.call] = Barrier(e.call, e.waits_on, None, e.at)
         if e.call == 0:
             self.returned_at = e.at
 
@@ -374,6 +382,8 @@ class RunRecord:
         for barrier in self._open_barriers.values():
             barrier.left_at = e.at
         self._open_barriers.clear()
+        if 0 in self.returns:
+            self.returns[0].left_at = e.at
 
     def describe_value(self) -> str:
         """The run's result, or its error, in a line."""

@@ -27,20 +27,25 @@ _Point = int | _Gate
 """What has a time: the end of a call, by index, or a gate."""
 
 
-def critical_path(record: RunRecord) -> tuple[float, list[str]]:
+def critical_path(record: RunRecord, now: float | None = None) -> tuple[float, list[str]]:
     """The length of the critical path in seconds, and the ids of the tasks on it, in order.
+
+    Args:
+        record: the run.
+        now: seconds since its start, where the clock has moved on since the last event.
 
     Example:
         >>> seconds, ids = critical_path(record)
         >>> ids
         ['embed_subtitles#1', 'encode_video#3']
     """
-    return _Search(record).result()
+    return _Search(record, now).result()
 
 
 class _Search:
-    def __init__(self, record: RunRecord) -> None:
+    def __init__(self, record: RunRecord, now: float | None) -> None:
         self.record = record
+        self.now = now
         self.steps = advances(record)
         self.made: dict[int, list[CallRecord]] = {}
         self.gate_of: dict[int, _Gate] = {}
@@ -127,12 +132,12 @@ class _Search:
     def _own(self, call: CallRecord) -> float:
         if call.kind is CallKind.COMBINATOR or call.index in self.made or call.index in self.steps:
             return 0.0
-        return time_spent(self.record, call)
+        return time_spent(self.record, call, self.now)
 
 
-def time_spent(record: RunRecord, call: CallRecord) -> float:
-    """Seconds that the attempts of a call took, a running one up to the record's clock."""
+def time_spent(record: RunRecord, call: CallRecord, now: float | None = None) -> float:
+    """Seconds that the attempts of a call took, a running one up to `now` (or the time of the last event)."""
+    clock = record.clock if now is None else max(now, record.clock)
     return sum(
-        max((record.clock if each.finished_at is None else each.finished_at) - each.started_at, 0.0)
-        for each in call.tries
+        max((clock if each.finished_at is None else each.finished_at) - each.started_at, 0.0) for each in call.tries
     )

@@ -122,7 +122,7 @@ _Row = tuple[float, int, Advance, End]
 
 
 def _rows(record: RunRecord, workflow: int, steps: list[Advance]) -> Iterator[_Row]:
-    began = _start_of(record, workflow)
+    began = start_of(record, workflow)
     for step, following in zip(steps, [*steps[1:], None], strict=True):
         if step.barrier is None or following is None:
             yield began, workflow, step, _end_of(record, workflow)
@@ -135,7 +135,8 @@ def _rows(record: RunRecord, workflow: int, steps: list[Advance]) -> Iterator[_R
         began = left
 
 
-def _start_of(record: RunRecord, workflow: int) -> float:
+def start_of(record: RunRecord, workflow: int) -> float:
+    """When the code of a workflow (0: the run's own) began."""
     if workflow == 0:
         return 0.0
     call = record.by_index[workflow]

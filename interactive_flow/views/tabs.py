@@ -66,10 +66,11 @@ def timeline_html(record: RunRecord, nodes: Mapping[int, str] | None = None, now
     """
     if not record.calls:
         return ""
-    length, path = critical_path(record)
+    clock = record.clock if now is None else max(now, record.clock)
+    length, path = critical_path(record, clock)
     note = "Dashed lines are barriers, where workflow code went on; it stood still in the shaded time before."
     if path:
-        part = f" of {seconds(record.clock)}" if record.clock else ""
+        part = f" of {seconds(clock)}" if clock else ""
         note = f"Outlined: the critical path, {seconds(length)}{part} ({listed(path)}). {note}"
     svg = ""
     for finest in FINEST:

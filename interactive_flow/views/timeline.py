@@ -84,7 +84,7 @@ def timeline_svg(
         finest: pixels; bars that are narrower are drawn together with their neighbours.
     """
     clock = record.clock if now is None else max(now, record.clock)
-    length, path = critical_path(record)
+    length, path = critical_path(record, clock)
     lanes = _lanes(record, set(path), nodes or {}, clock)
     left_out = lanes[LANES_SHOWN:]
     lanes = lanes[:LANES_SHOWN]
