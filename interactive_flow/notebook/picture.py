@@ -136,6 +136,13 @@ class Picture:
             **nothing,
         }
 
+    def rest(self) -> dict[str, Any]:
+        """All traits with all there is to see, for a view that no twin takes the place of, though the run has ended."""
+        self.selected = None
+        for part in self._tabs.values():
+            part.renew(now=True)
+        return self.traits()
+
     def bundle(self) -> dict[str, str]:
         """The run as it is now, for a reader that cannot be told of changes: HTML without script, and text."""
         self._look()

@@ -16,8 +16,10 @@ from uuid import uuid4
 import anywidget
 import traitlets
 
+from interactive_flow.model.record import RunRecord
 from interactive_flow.notebook.actions import ACTIONS
 from interactive_flow.notebook.busy import forget, hear
+from interactive_flow.notebook.picture import Picture
 from interactive_flow.runtime.run import Run
 from interactive_flow.views.style import css
 
@@ -93,10 +95,13 @@ class RunWidget(anywidget.AnyWidget):
 
     def _asked(self, widget: object, content: object, buffers: object) -> None:
         """Does what a button asked for."""
-        action = ACTIONS.get(str(content.get("do"))) if isinstance(content, dict) else None
+        wanted = str(content.get("do")) if isinstance(content, dict) else ""
+        action = ACTIONS.get(wanted)
+        run = self._shown()
+        if wanted == "rest" and run is not None:
+            self.tell(Picture(RunRecord(run.events())).rest())
         if action is None:
             return
-        run = self._shown()
         self.tell({"said": ""})  # the same answer as last time is an answer too
         self.tell({"said": action(run) if run is not None else "This run is not in the kernel's memory any more."})
 

@@ -11,29 +11,25 @@ ended; clicking through menus would test JupyterLab rather than us.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import queue
-import re
 import secrets
 import shutil
-import subprocess
 import sys
-import threading
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from servers import Lab
 
 try:
     from playwright import sync_api as playwright
 except ImportError:
     playwright = None
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -43,7 +39,6 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-SERVER_TIMEOUT = 60.0
 PAGE_TIMEOUT = 30_000
 
 
@@ -62,119 +57,6 @@ def find_chromium() -> str | None:
         return named
     names = ("chromium", "chromium-browser", "google-chrome")
     return next((found for name in names if (found := shutil.which(name))), None)
-
-
-class Lab:
-    """A JupyterLab server.
-
-    Attributes:
-        root: the folder in which it serves notebooks.
-        url: where it listens, with a slash at the end.
-        token: what it asks for.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.root = folder / "root"
-        self.root.mkdir()
-        self.token = secrets.token_hex(16)
-        self._folder = folder
-        self._write_settings()
-        self.log: list[str] = []
-        self._process = subprocess.Popen(
-            self._command(), cwd=self.root, env=self._environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, start_new_session=True,
-        )  # fmt: skip
-        self.url = self._wait_until_it_listens()
-
-    def _command(self) -> list[str]:
-        return [
-            sys.executable, "-m", "jupyterlab",
-            "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0",
-            f"--ServerApp.root_dir={self.root}",
-            f"--IdentityProvider.token={self.token}",
-            "--LabApp.expose_app_in_browser=True",
-            "--LabApp.news_url=",
-            "--LabApp.extension_manager=readonly",
-        ]  # fmt: skip
-
-    def _environment(self) -> dict[str, str]:
-        own = {
-            name: str(self._folder / name.lower())
-            for name in (
-                "JUPYTER_CONFIG_DIR",
-                "JUPYTER_DATA_DIR",
-                "JUPYTER_RUNTIME_DIR",
-                "JUPYTERLAB_SETTINGS_DIR",
-                "JUPYTERLAB_WORKSPACES_DIR",
-                "IPYTHONDIR",
-            )
-        }
-        path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
-        return {**os.environ, **own, "PYTHONPATH": path, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-
-    def _write_settings(self) -> None:
-        settings = self._folder / "jupyterlab_settings_dir" / "@jupyterlab" / "apputils-extension"
-        settings.mkdir(parents=True)
-        quiet = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
-        (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
-
-    def _wait_until_it_listens(self) -> str:
-        """Reads the server's log until it tells its address; goes on reading, or the pipe would fill up."""
-        addresses: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-
-        def read() -> None:
-            assert self._process.stdout is not None
-            for line in self._process.stdout:
-                self.log.append(line)
-                if found := re.search(r"http://127\.0\.0\.1:(\d+)/lab", line):
-                    addresses.put(f"http://127.0.0.1:{found[1]}/")
-            addresses.put(None)
-
-        self._reader = threading.Thread(target=read, daemon=True)
-        self._reader.start()
-        try:
-            address = addresses.get(timeout=SERVER_TIMEOUT)
-        except queue.Empty:
-            address = None
-        if address is None:
-            self.close()
-            pytest.fail("JupyterLab did not start:\n" + "".join(self.log))
-        return address
-
-    def write(self, name: str, *cells: str) -> str:
-        """Writes a notebook of code cells to the served folder; returns its path there."""
-        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
-        book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        nbformat.write(book, self.root / name)
-        return name
-
-    def read(self, name: str) -> Any:
-        """The notebook as it was saved."""
-        return nbformat.read(self.root / name, as_version=4)
-
-    def shut_kernels_down(self) -> None:
-        """Ends every kernel of this server."""
-        for kernel in json.loads(self._request("GET", "api/kernels")):
-            self._request("DELETE", f"api/kernels/{kernel['id']}")
-
-    def _request(self, method: str, path: str) -> str:
-        request = urllib.request.Request(
-            self.url + path, method=method, headers={"Authorization": f"token {self.token}"}
-        )
-        with urllib.request.urlopen(request, timeout=20) as response:
-            return str(response.read().decode())
-
-    def close(self) -> None:
-        """Ends the server, and with it its kernels."""
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._reader.join(timeout=20)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
 
 
 class Notebook:

@@ -349,3 +349,12 @@ def test_details_of_a_barrier():
     (bar,) = [told for told in details.values() if told["title"] == "barrier"]
     assert rows(bar)["code waits for"] == "t#1"
     assert "reached at 200 ms" in rows(bar)["cell 2, line 6"]
+
+
+def test_the_rest_is_everything_at_once():
+    """For a view that stays although the run has ended."""
+    picture = Picture()
+    picture.apply([STARTED, called(1), *ran(1), CallOutput(1.2, 1, "stdout", "said"), FINISHED])
+    rest = picture.rest()
+    assert all(rest[name] for name in ("top", "svg", "details", *set(TABS) - {"graph"}))
+    assert "succeeded" in rest["top"]

@@ -21,7 +21,8 @@
 //
 // A button sends {do: "cancel"} or {do: "report"}; the kernel hears it even while a cell is running.
 //
-// Once the run has ended, markup and states are empty, as the static twin has them.
+// Once the run has ended, markup and states are empty, as the static twin has them.  Where no twin takes the place of a
+// live view, since outputs stay as they were first drawn there (Voilà), the view asks for the rest by {do: "rest"}.
 //
 // It is shown in two ways.  While the run is going, `render` draws a live panel from the traits.  When it has ended,
 // the kernel replaces that output by a static twin, which a saved notebook keeps showing without kernel or script;
@@ -34,6 +35,7 @@ import { GraphView, Pane, Tabs, TimelineView } from "./views.js";
 const TITLES = { progress: "Progress", graph: "Graph", timeline: "Timeline", decisions: "Decisions", output: "Output" };
 const WAITING = "Waiting for the kernel …"; // it draws a tab when that is looked at
 const PATIENCE = 10_000; // milliseconds
+const REPLACED = 500; // milliseconds, in which the twin of a run that has ended takes the place of its live views
 const WITH_DETAILS = ["graph", "timeline"];
 
 export default { initialize, render };
@@ -56,8 +58,13 @@ function render({ model, el }) {
   const tabs = Object.entries(TITLES).map(([name, title]) => ({ name, title, panel: panels[name], holder: panels[name] }));
   const view = new RunView(main, tabs, model, true);
   const follow = (element) => (html) => html && morph(element, html);
+  let timer = 0;
+  const askForRest = () => {
+    view.end();
+    timer = setTimeout(() => root.isConnected && model.send({ do: "rest" }), REPLACED);
+  };
   const stop = listen(model, {
-    top: follow(top),
+    top: (html) => (html ? morph(top, html) : askForRest()),
     below: (html) => morph(below, html),
     legend: follow(legend),
     progress: follow(panels.progress),
@@ -65,6 +72,7 @@ function render({ model, el }) {
     output: follow(panels.output),
   });
   return () => {
+    clearTimeout(timer);
     stop();
     view.close();
   };
@@ -167,6 +175,7 @@ class RunView {
     this.timeline = panels.timeline ? new TimelineView(panels.timeline, select) : null;
     this.tabs = new Tabs(tabs, (name) => this.tell("tab", name));
     const actions = makeActions(model, live);
+    this.end = actions.end;
     this.bar = make("div", { class: "iflow-tab-bar" }, [this.tabs.list, actions.bar]);
     main.classList.add("iflow-tabbed");
     main.addEventListener("keydown", keepKeys);
@@ -241,6 +250,7 @@ function makeActions(model, live) {
     return b;
   };
   bar.append(said, button("report", "Save report", "Writing the report …"));
-  if (live) bar.append(button("cancel", "Cancel", "Cancelling …"));
-  return { bar, say };
+  const cancel = button("cancel", "Cancel", "Cancelling …");
+  if (live) bar.append(cancel);
+  return { bar, say, end: () => cancel.remove() };
 }
