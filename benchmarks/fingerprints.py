@@ -1,12 +1,11 @@
 """What fingerprints cost: a key where nothing has changed, a value, and an array against the hash over its bytes.
 
-``python benchmarks/fingerprints.py [--repeat K] [--megabytes M]`` prints microseconds, the best of K times.  What an
-array costs is told as a ratio: the speed of its fingerprint over that of `hashlib.blake2b` over the same bytes.
+Each function is for a process of its own.  What an array costs is told as a ratio: the speed of its fingerprint over
+that of `hashlib.blake2b` over the same bytes, both the best of several times.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import time
 from collections.abc import Callable
@@ -55,8 +54,8 @@ def best(function: Callable[[], object], repeat: int, times: int = 1) -> float:
     return min(found)
 
 
-def small(repeat: int) -> None:
-    """Keys of calls with small arguments."""
+def small(repeat: int = 3) -> dict[str, float]:
+    """Microseconds for keys of calls with small arguments, and what they consist of."""
     lines = ["one", "two", "three"]
     rows: dict[str, Callable[[], object]] = {
         "value: a number": lambda: value_fingerprint(1),
@@ -67,48 +66,25 @@ def small(repeat: int) -> None:
         "key: one function": lambda: call_key(alone, (1,), {"size": 2}),
         "key: typical": lambda: call_key(typical, (lines,), {"size": 2}),
     }
-    parts = len(code_fingerprint(typical).parts)
-    print(f"'typical' has {parts} parts\n{'':30} {'µs':>8}")
-    for name, function in rows.items():
-        print(f"{name:30} {best(function, repeat, 1000) * 1e6:8.1f}")
+    return {name: best(function, repeat, 1000) * 1e6 for name, function in rows.items()}
 
 
-def large(repeat: int, megabytes: int) -> None:
-    """Arrays and tables, where there is numpy (and pandas)."""
-    try:
-        import numpy as np
-    except ImportError:
-        print("no numpy here, so no arrays")
-        return
+def large(megabytes: int = 100, repeat: int = 3) -> dict[str, float]:
+    """The speed of fingerprints of arrays and a data frame, as a part of that of the hash over their bytes."""
+    import numpy as np
+    import pandas as pd
+
     side = int((megabytes * 1e6 / 8) ** 0.5)
     square = np.random.default_rng(1).random((side, side))
     hashed = best(lambda: hashlib.blake2b(square, digest_size=32).digest(), repeat)
     rows: dict[str, Any] = {
-        "in order": square,
-        "transposed": square.T,
-        "every other column, twice": np.repeat(square, 2, axis=1)[:, ::2],
+        "an array": square,
+        "an array, transposed": square.T,
+        "an array, every other column": np.repeat(square, 2, axis=1)[:, ::2],
         "bytes": square.tobytes(),
+        "a frame of 20 columns": pd.DataFrame(square.reshape(-1)[: square.size // 20 * 20].reshape(-1, 20)),
     }
-    try:
-        import pandas as pd
-    except ImportError:
-        pass
-    else:
-        rows["a frame of 20 columns"] = pd.DataFrame(square.reshape(-1)[: square.size // 20 * 20].reshape(-1, 20))
-    print(f"\n{square.nbytes / 1e6:.0f} MB of floats, hash alone {hashed * 1e3:.0f} ms\n{'':30} {'speed':>8}")
-    for name, value in rows.items():
-        print(f"{name:30} {hashed / best(lambda value=value: value_fingerprint(value), repeat):8.2f}")  # type: ignore[misc]
-
-
-def main() -> None:
-    """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--repeat", type=int, default=3, help="how often each is measured (default: %(default)s)")
-    parser.add_argument("--megabytes", type=int, default=100, help="size of the arrays (default: %(default)s)")
-    given = parser.parse_args()
-    small(given.repeat)
-    large(given.repeat, given.megabytes)
-
-
-if __name__ == "__main__":
-    main()
+    return {
+        name: hashed / best(lambda value=value: value_fingerprint(value), repeat)  # type: ignore[misc]
+        for name, value in rows.items()
+    }

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
+import durable
 import traces
 from measure import PACE, NotMeasured, Sample, fresh, interleaved, median, median_ratio
 from patterns import PATTERNS, TITLES, calls_of
@@ -447,6 +448,9 @@ GROUPS: dict[str, Callable[[Scale], Section | tuple[Section, dict[str, dict[str,
     "traces": real_traces,
     "memory": memory,
     "panel": panel,
+    "store": durable.store,
+    "cache": durable.cache,
+    "fingerprints": durable.fingerprints,
 }
 
 

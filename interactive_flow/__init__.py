@@ -18,7 +18,7 @@ from typing import Any
 from interactive_flow.authoring import stable
 from interactive_flow.authoring.combinators import concurrently, finish_order, first, parallel_reduce, restart, wait
 from interactive_flow.authoring.options import configure
-from interactive_flow.authoring.stored import open_run, prune, runs
+from interactive_flow.authoring.stored import open_run, prune, resume, runs
 from interactive_flow.authoring.task import Task, task
 from interactive_flow.authoring.workflow import Workflow, flow, workflow
 from interactive_flow.model.errors import (
@@ -72,6 +72,7 @@ __all__ = [
     "parallel_reduce",
     "prune",
     "restart",
+    "resume",
     "runs",
     "stable",
     "task",

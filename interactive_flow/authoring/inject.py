@@ -88,6 +88,15 @@ class Factory:
     def _make(self, positional: list[Any], named: dict[str, Any]) -> Any:
         return self.make(*positional, **named)
 
+    def found(self, bound: Mapping[str, Any], adapt: Callable[[str, Any], Any]) -> dict[str, Any]:
+        """What `build` would hand to the factory, by the names of its parameters.
+
+        Raises:
+            MissingTaskError: nothing was found for some parameters.
+        """
+        positional, named = self._arguments(bound, adapt)
+        return {**named, **dict(zip(self.parameters, positional, strict=False))}
+
     def _arguments(
         self, bound: Mapping[str, Any], adapt: Callable[[str, Any], Any]
     ) -> tuple[list[Any], dict[str, Any]]:

@@ -25,6 +25,8 @@ class Options:
         store: the directory (or the `Store`) in which its runs are kept; without one they end with the process.
         resume: with a store, whether a run that was interrupted is continued when the workflow is run again with the
             same arguments: ``"auto"`` (it is) or ``"never"``.
+        cache: whether results are kept and used again, in the store, or in memory without one.  Of one workflow: its
+            own result, as a whole.  Of the session: those of all tasks that do not say ``cache=False``.
     """
 
     executor: Any = None
@@ -35,6 +37,7 @@ class Options:
     name: str | None = None
     store: str | os.PathLike[str] | Store | None = None
     resume: str | None = None
+    cache: bool | None = None
 
     def with_(self, given: dict[str, Any], where: str) -> Options:
         """A copy with `given` in place.
@@ -63,6 +66,8 @@ class Options:
             raise TypeError(f"{where}: store={store!r}; a store is the path of a directory, or a Store")
         if given.get("resume") not in (None, "auto", "never"):
             raise ValueError(f"{where}: resume={given['resume']!r}; there are 'auto' and 'never'")
+        if given.get("cache") not in (None, True, False):
+            raise TypeError(f"{where}: cache={given['cache']!r}; there are True and False")
         return replace(self, **given)
 
 
@@ -82,6 +87,11 @@ def configure(**options: Any) -> None:
     if "name" in options:
         raise TypeError("configure(): name belongs to one workflow; use wf.options(name=…)")
     _session = _session.with_(options, "configure()")
+
+
+def session() -> Options:
+    """The session's defaults."""
+    return _session
 
 
 def effective(own: Options) -> Options:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from interactive_flow.authoring import defined
 from interactive_flow.authoring.options import store_of
+from interactive_flow.authoring.workflow import Workflow
+from interactive_flow.engine.past import Past
 from interactive_flow.runtime.run import Run
 from interactive_flow.runtime.stored import StoredRun
 from interactive_flow.store import Freed, RunSummary, Store
@@ -49,7 +53,71 @@ def open_run(id: str, store: Place | None = None) -> Run:
         >>> iflow.open_run("4f2a", "runs").to_html("report.html")
     """
     place = store_of(store, "open_run()")
-    return StoredRun(place, place.find(id))
+    name = (summary := place.run(place.find(id))).name
+
+    def again(args: tuple[Any, ...], kwargs: dict[str, Any], past: Past) -> Run:
+        return _workflow_of(name, None, summary.id)._retried(args, kwargs, past, place)
+
+    return StoredRun(place, summary.id, again)
+
+
+def resume(
+    id: str, store: Place | None = None, workflow: Workflow[..., Any] | None = None, *, reuse: bool = False
+) -> Run:
+    """Continues a run whose process ended before it did, or that was cancelled, or has failed.
+
+    Its workflow's code runs again, from the top.  Each call that was recorded as completed has the value, or the error,
+    that it had then, and is not run again, and everything happens in the order in which it happened; calls that were
+    under way run again.  From there on the run goes on as any other.
+
+    Args:
+        id: the run's, or so much of its beginning that it can be no other.
+        store: as in `runs`.
+        workflow: its workflow, as it is defined now; unless given the one of the same name that was defined last in
+            this process.
+        reuse: True to begin a *new* run instead, which takes from the other one what is still the same, call by call
+            and in any order: for code that has changed too much to go on with.
+
+    Returns:
+        The run, which goes on in a thread of its own; `Run.result` waits for it.
+
+    Raises:
+        UnknownRun: there is no such run.
+        RunExists: it is still running.
+        LookupError: no workflow of this name is defined here.
+        ValueError: it has succeeded.
+        ValueNotStored: its arguments could not be stored.
+        StoreError: as in `runs`.
+
+    `Run.result` raises a `DeterminismError` where the code does not make the calls that it made before.
+
+    Example:
+        >>> iflow.resume("4f2a", "runs").result()
+    """
+    place = store_of(store, "resume()")
+    summary = place.run(place.find(id))
+    if summary.status == "succeeded" and not reuse:
+        raise ValueError(
+            f"run {summary.id} of {summary.name} has succeeded, so there is nothing to continue; see open_run"
+        )
+    definition = _workflow_of(summary.name, workflow, summary.id)
+    if reuse:
+        args, kwargs = place.arguments(summary.id)
+        run = definition._retried(args, kwargs, Past.read(place.rounds(summary.id)), place)
+    else:
+        run = definition._continued(place, summary.id)
+    return run.drive_in_background(sys._getframe(1))
+
+
+def _workflow_of(name: str, given: Workflow[..., Any] | None, run: str) -> Workflow[..., Any]:
+    workflow = given if given is not None else defined.find(name)
+    if workflow is None:
+        known = ", ".join(defined.names()) or "none"
+        raise LookupError(
+            f"run {run} is one of the workflow {name!r}, which is not defined in this process; define or import it "
+            f"first, or say which one it is by workflow=… (defined here: {known})"
+        )
+    return workflow
 
 
 def prune(store: Place | None = None, *, older_than: timedelta | float | None = None, keep: int | None = None) -> Freed:

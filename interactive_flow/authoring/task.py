@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
+from interactive_flow.authoring.explain import Explanation, explain
 from interactive_flow.engine.calls import SettledCall, force_all
 from interactive_flow.engine.containers import fill, gather
 from interactive_flow.engine.placeholder import Placeholder, current_workflow
@@ -83,6 +84,17 @@ class Task(Generic[P, R]):
             return as_called(value, self._spec.streams)  # type: ignore[no-any-return]
         return workflow.engine.driver.call(workflow, self._spec, args, kwargs)  # type: ignore[no-any-return]
 
+    def explain(self, /, *args: P.args, **kwargs: P.kwargs) -> Explanation:
+        """Says whether a call with these arguments would be run, or what it gave before be used again, and why.
+
+        It looks where the next run would: in the session's store, or else in that of the last run, or in memory.
+
+        Example:
+            >>> words.explain("a text")
+            not reused: helper `clean` changed (cell 7)
+        """
+        return explain(self._spec, *values_of(args, kwargs))
+
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """As a function does: a task defined in a class body is a method."""
         return self if instance is None else functools.partial(self, instance)
@@ -126,6 +138,7 @@ def task(
     timeout: Timeout | float | None = None,
     limit: int | None = None,
     executor: Any = None,
+    cache: bool | None = None,
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 
 
@@ -139,6 +152,7 @@ def task(
     timeout: Timeout | float | None = None,
     limit: int | None = None,
     executor: Any = None,
+    cache: bool | None = None,
 ) -> Task[P, R]: ...
 
 
@@ -151,6 +165,7 @@ def task(
     timeout: Timeout | float | None = None,
     limit: int | None = None,
     executor: Any = None,
+    cache: bool | None = None,
 ) -> Any:
     """Makes a task of a function, as a decorator or by a call.
 
@@ -164,9 +179,11 @@ def task(
         timeout: a `Timeout`, or seconds from start to close.
         limit: how many of its calls may run at once.
         executor: where its calls run, if not where the run's others do (see `interactive_flow.executors`).
+        cache: True to use what a call gave before again, where neither its arguments nor its code has changed since;
+            False for a task that must run each time.  None leaves it to the session (see `configure`).
 
     Raises:
-        TypeError: `fn` is not callable, or a policy is none.
+        TypeError: `fn` is not callable, or a policy is none, or `cache` is.
         ValueError: a policy is out of range, or no executor has this name.
 
     Example:
@@ -174,16 +191,20 @@ def task(
         ... def fetch(url: str) -> bytes: ...
     """
     if fn is None:
-        return functools.partial(task, name=name, retry=retry, timeout=timeout, limit=limit, executor=executor)
+        return functools.partial(
+            task, name=name, retry=retry, timeout=timeout, limit=limit, executor=executor, cache=cache
+        )
     if isinstance(fn, Task):
         fn = fn.fn
     if not callable(fn):
         raise TypeError(f"task({fn!r}): a task is made of something callable")
     if limit is not None and limit < 1:
         raise ValueError(f"task(limit={limit}): at least one call must be able to run")
+    if cache not in (None, True, False):
+        raise TypeError(f"task(cache={cache!r}): there are True and False")
     if executor is not None:
         make_executor(executor, None)  # a wrong one is told here, not in the middle of a run
-    spec = TaskSpec(name or name_of(fn), fn, Retry.of(retry), Timeout.of(timeout), limit, executor)
+    spec = TaskSpec(name or name_of(fn), fn, Retry.of(retry), Timeout.of(timeout), limit, executor, cache)
     return Task(fn, spec)
 
 

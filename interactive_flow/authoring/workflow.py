@@ -13,17 +13,22 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from interactive_flow.authoring import check
+from interactive_flow.authoring import check, defined
 from interactive_flow.authoring.inject import Factory, as_task, is_async
-from interactive_flow.authoring.options import Options, effective
+from interactive_flow.authoring.options import Options, effective, session
 from interactive_flow.authoring.task import as_called, reduced, sequential_mode, values_of
 from interactive_flow.engine.fibers import Restart, awaited
+from interactive_flow.engine.past import Past
 from interactive_flow.engine.placeholder import current_workflow
 from interactive_flow.engine.spec import WorkflowSpec
+from interactive_flow.runtime.cache import Caching
 from interactive_flow.runtime.interrupts import runs_peoples_code
+from interactive_flow.runtime.memories import recall_of, reuse_of
+from interactive_flow.runtime.observers import log
 from interactive_flow.runtime.recording import Recording, fingerprint_of
 from interactive_flow.runtime.run import Run
-from interactive_flow.store import open_store
+from interactive_flow.store import Store, open_store
+from interactive_flow.store.errors import RunExists
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -58,7 +63,8 @@ class Workflow(Generic[P, R]):
         """What the engine knows of it."""
         if self._spec is None:
             source, file, first_line = _source_of(self._wrapped)
-            self._spec = WorkflowSpec(self.name, self._body, source, file, first_line)
+            keyed_by = self._code if self._options.cache else None
+            self._spec = WorkflowSpec(self.name, self._body, source, file, first_line, keyed_by)
             check.warn(source, file, first_line, self._factory.is_task)
         return self._spec
 
@@ -85,10 +91,14 @@ class Workflow(Generic[P, R]):
         self._factory.check_names(tasks)
         copy = self._copy()
         copy._bound = MappingProxyType({**self._bound, **tasks})
+        defined.note(copy)
         return copy
 
     def options(self, **options: Any) -> Workflow[P, R]:
         """A copy with other options; `interactive_flow.authoring.options.Options` tells which there are.
+
+        With ``cache=True`` what the workflow gave before is used again as a whole, in a run of its own and as a
+        sub-workflow, where neither its arguments nor its code (its tasks included) has changed since.
 
         Raises:
             TypeError: there is no such option.
@@ -99,6 +109,7 @@ class Workflow(Generic[P, R]):
         """
         copy = self._copy()
         copy._options = self._options.with_(options, f"{self.name}.options()")
+        defined.note(copy)
         return copy
 
     def _copy(self) -> Workflow[P, R]:
@@ -161,8 +172,70 @@ class Workflow(Generic[P, R]):
         return flow(self._bare.__get__(instance, owner), name=self.name)
 
     def _new_run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
+        """A run that begins with these arguments; or one that was interrupted, where there is one to be continued."""
         args, kwargs = values_of(args, kwargs)
         options = effective(self._options)
+        if options.store is None:
+            return self._run_of(args, kwargs)
+        store, given = open_store(options.store), fingerprint_of(args, kwargs)
+        if given and options.resume != "never":
+            run = self._interrupted(store, args, kwargs, given)
+            if run is not None:
+                return run
+        return self._run_of(args, kwargs, recording=lambda id: Recording(store, id, self.name, given))
+
+    def _interrupted(self, store: Store, args: Any, kwargs: Any, given: str) -> Run | None:
+        """The newest run with these arguments, to be continued, if it was interrupted."""
+        id = store.newest(self.name, given)
+        if id is None or (summary := store.run(id)).status != "interrupted":
+            return None
+        try:
+            run = self._continued(store, id, (args, kwargs))
+        except RunExists:  # another process was quicker
+            return None
+        log.warning(
+            "run %s of %s was interrupted after %d calls, and is continued; options(resume='never') begins anew",
+            *(id, self.name, summary.calls),
+        )
+        return run
+
+    def _continued(self, store: Store, id: str, first: tuple[Any, Any] | None = None) -> Run:
+        """A stored run, to go on where it was when it ended.
+
+        Args:
+            store, id: which.
+            first: the arguments that it began with, where they are known.
+
+        Raises:
+            RunExists: it is still running.
+            StoreError: its past cannot be read.
+        """
+        recorder = store.begin(id, self.name, again=True)
+        try:
+            memory = recall_of(store, id)
+            args, kwargs = first if first and not memory.past.restarts else store.arguments(id)
+        except BaseException:
+            recorder.close()
+            raise
+        return self._run_of(
+            args, kwargs, recording=lambda _: Recording(store, id, self.name, "", recorder), memory=memory, id=id
+        )
+
+    def _retried(self, args: tuple[Any, ...], kwargs: dict[str, Any], past: Past, store: Store | None = None) -> Run:
+        """A new run that takes values from another one, kept in `store` or where all are."""
+        options = effective(self._options)
+        recording: Callable[[str], Recording] | None = None
+        if store is None and options.store is not None:
+            store = open_store(options.store)
+        if store is not None:
+            place, given = store, fingerprint_of(args, kwargs)
+            recording = lambda id: Recording(place, id, self.name, given)  # noqa: E731
+        return self._run_of(args, kwargs, recording=recording, memory=reuse_of(past))
+
+    def _run_of(self, args: tuple[Any, ...], kwargs: dict[str, Any], **given: Any) -> Run:
+        options = effective(self._options)
+        all_tasks = bool(session().cache) and self._options.cache is not False
+        store = open_store(options.store) if options.store is not None else None
         return Run(
             self.spec,
             args,
@@ -172,17 +245,16 @@ class Workflow(Generic[P, R]):
             rate_limit=options.rate_limit,
             strategy=options.strategy or "resume",
             display=options.display or "auto",
+            caching=Caching(all_tasks, store),
             begins=self._remember,
-            recording=self._recording(options, args, kwargs),
+            again=self._retried,
+            **given,
         )
 
-    def _recording(
-        self, options: Options, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Callable[[str], Recording] | None:
-        if options.store is None:
-            return None
-        store, given = open_store(options.store), fingerprint_of(args, kwargs)
-        return lambda run: Recording(store, run, self.name, given)
+    def _code(self) -> Any:
+        """What decides what its calls give, as far as code does: the factory, with whatever it would be handed now."""
+        found = self._factory.found(self._bound, as_task)
+        return (self._wrapped, found) if found else self._wrapped
 
     def _remember(self, run: Run) -> None:
         self._runs[:] = [run]
@@ -276,7 +348,9 @@ def _make(make: Any, wrapped: Any, bare: Any, name: str | None, frame: Any, what
     factory = Factory(make, frame)
     factory.defined = wrapped
     factory.name = name or getattr(wrapped, "__name__", type(wrapped).__name__)
-    return Workflow(factory, wrapped, bare)
+    made: Workflow[Any, Any] = Workflow(factory, wrapped, bare)
+    defined.note(made)
+    return made
 
 
 def _source_of(code: Any) -> tuple[str | None, str | None, int]:

@@ -8,7 +8,7 @@ or nobody wants the call any more.  Then the job is *abandoned*, and what is sti
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -18,11 +18,13 @@ from interactive_flow.engine.containers import fill_arguments
 from interactive_flow.engine.graph import _NO_KWARGS, FAILED, READY, RUNNING, SUCCEEDED, Driver, Graph
 from interactive_flow.engine.lanes import Lanes
 from interactive_flow.engine.ranking import Ranking
+from interactive_flow.engine.recall import Memory
 from interactive_flow.engine.timers import TimerKind, Timers
 from interactive_flow.model.brief import brief_error
 from interactive_flow.model.errors import TaskError, TaskTimeout
 from interactive_flow.model.events import (
     AttemptFailed,
+    CallCached,
     CallOutput,
     CallProgressed,
     CallStarted,
@@ -47,6 +49,11 @@ class Attempts(Graph):
         lanes: the calls that are ready.
         jobs: the attempts that are running.
         abandoned: those that no executor need go on with.
+        memory: what is known of a run before, where there is anything.
+        caches_all: whether the calls of every task are looked up that does not say otherwise.
+        lookups: calls that are ready and may have a value that is known from before; whoever drives the engine takes
+            them, and answers each with `recall` or `looked_up`.
+        looking: how many were taken and not answered yet.
     """
 
     def __init__(self, clock: Callable[[], float], driver: Driver, runs_tiny: bool, rate_limit: float | None) -> None:
@@ -54,18 +61,27 @@ class Attempts(Graph):
         self.jobs: dict[Job, None] = {}
         self.abandoned: list[Job] = []
         self.lanes = Lanes(runs_tiny and rate_limit is None)
+        self.caches_all = False
+        self.lookups: deque[Call] = deque()
+        self.looking = 0
         self._interval = 1.0 / rate_limit if rate_limit else 0.0
         self._next_start = 0.0
         self._timers = Timers()
         self._ranking = Ranking()
         self._said: dict[TaskCall, Any] = {}
+        self.memory: Memory | None = None
 
     # -- calls get ready ------------------------------------------------------------------------------------------
 
-    def _task_ready(self, call: TaskCall) -> None:
-        """Every argument of the call is there: it waits for a worker now."""
+    def _task_ready(self, call: TaskCall, looked_up: bool = False) -> None:
+        """Every argument of the call is there: it waits for a worker now, if its value is not known from before."""
         call.state = READY
+        if self.memory is not None and not looked_up and self.memory.takes(self, call):
+            return
         spec = call.spec
+        if (spec.cache or (self.caches_all and spec.cache is None)) and not looked_up:
+            self.look_up(call)
+            return
         if spec.durations.tiny and spec.may_be_tiny and self.lanes.runs_tiny:
             self.lanes.tiny.append(call)
             return
@@ -80,6 +96,60 @@ class Attempts(Graph):
             self._timers.arm(self.clock() + delays[0], TimerKind.RETRY, call)
         else:
             self.lanes.add(call)
+
+    # -- what is known from before (see `interactive_flow.engine.recall`) ------------------------------------------
+
+    def go_live(self, call: Call) -> None:
+        """The memory has nothing to tell of a call that it held back: it is run."""
+        assert isinstance(call, TaskCall)
+        self._task_ready(call)
+
+    def remember(self, call: Call, value: Any, shown: Any, seconds: float, run: str) -> None:
+        """A call has the value that it had before; `shown` stands for it in the event."""
+        self.events.append(CallCached(self.clock(), call.index, shown, seconds, run))
+        self.settle(call, SUCCEEDED, value)
+
+    def go_on_trying(self, call: TaskCall, failures: Sequence[TaskError], at_once: bool, said: Any) -> None:
+        """A call waits for a worker again that was tried already when its run was interrupted.
+
+        Args:
+            call: which.
+            failures: the errors of the attempts that failed.
+            at_once: True where a further attempt was under way; False where one would have been made after a while.
+            said: its last heartbeat.
+        """
+        now, retry = self.clock(), call.spec.retry
+        if said is not None:
+            self._said[call] = said
+        due = now
+        for error in failures[: retry.attempts - 1]:
+            call.attempt += 1
+            due = now if at_once else now + retry.wait_before(call.attempt + 1)
+            self._log((_STARTED, now, call.index, call.attempt, None))
+            self.events.append(AttemptFailed(now, call.index, call.attempt, now, None, error, due))
+        limit = call.spec.timeout.schedule_to_close
+        if limit is not None:
+            self._timers.arm(now + limit, TimerKind.SCHEDULE_TO_CLOSE, call)
+        if due > now:
+            self._timers.arm(due, TimerKind.RETRY, call)
+        else:
+            self.lanes.add(call)
+
+    def look_up(self, call: Call) -> None:
+        """A call is ready, and somebody has to see whether its value is known from before."""
+        self.lookups.append(call)
+        self.lanes.fresh = True
+
+    def looked_up(self, call: Call) -> None:
+        """The value of a call is not known from before."""
+        assert isinstance(call, TaskCall)
+        self._task_ready(call, looked_up=True)
+
+    def recall(self, call: Call, value: Any, seconds: float, run: str) -> None:
+        """See `Graph.recall`."""
+        if isinstance(call, StreamCall):
+            call.items = list(value)  # one by one they are not told of: they are there all at once
+        super().recall(call, value, seconds, run)
 
     # -- calls are handed out -------------------------------------------------------------------------------------
 
@@ -144,7 +214,7 @@ class Attempts(Graph):
     def _new_job(self, call: TaskCall) -> Job:
         """An attempt that waits in an executor's queue: its call is still ready, not running."""
         job = call.job = Job(call, call.attempt + 1)
-        if call.attempt:
+        if self._said:
             job.said_before = self._said.pop(call, None)
         self.jobs[job] = None
         return job
@@ -173,7 +243,7 @@ class Attempts(Graph):
             if limits.heartbeat is not None:
                 self._timers.arm(now + limits.heartbeat, TimerKind.HEARTBEAT, call, job)
 
-    def arguments(self, call: TaskCall) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def arguments(self, call: Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The call's arguments with every placeholder replaced by its value; needs no lock."""
         if not call.depends:
             return call.args, call.kwargs
@@ -318,8 +388,12 @@ class Attempts(Graph):
             return
         position = job.produced
         job.produced += 1
-        if position < len(call.items):
-            return  # an attempt before this one has produced it already, and it may have been used
+        if position >= len(call.items):  # else an attempt before this one has, and it may have been used
+            self.add_item(call, item)
+
+    def add_item(self, call: StreamCall, item: Any) -> None:
+        """There is a further item of a generator task."""
+        position = len(call.items)
         call.items.append(item)
         self.events.append(CallYielded(self.clock(), call.index, position, item))
         for barrier in call.awaited.pop(position, ()):

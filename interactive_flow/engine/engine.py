@@ -23,13 +23,14 @@ from interactive_flow.engine.attempts import Attempts
 from interactive_flow.engine.calls import Barrier, Call, Scope, StreamCall, TaskCall, WorkflowCall
 from interactive_flow.engine.containers import fill, fill_arguments, gather
 from interactive_flow.engine.fibers import Fiber, Raised, Restart, Returned, make_fiber
-from interactive_flow.engine.graph import _NO_KWARGS, CANCELLED, FAILED, RUNNING, SUCCEEDED, WAITING, Driver
+from interactive_flow.engine.graph import _NO_KWARGS, CANCELLED, FAILED, READY, RUNNING, SUCCEEDED, WAITING, Driver
 from interactive_flow.engine.spec import TaskSpec, WorkflowSpec
 from interactive_flow.model.brief import brief_error
-from interactive_flow.model.errors import TaskCancelled, TaskError, WorkflowStalled
+from interactive_flow.model.errors import DeterminismError, TaskCancelled, TaskError, WorkflowStalled
 from interactive_flow.model.events import (
     BarrierEntered,
     BarrierLeft,
+    CallCached,
     CallStarted,
     RunFinished,
     RunStarted,
@@ -122,9 +123,15 @@ class Engine(Attempts):
 
     def check_stalled(self) -> None:
         """Fails the run where nothing runs, nothing can run and no timer is set, so that it would wait for ever."""
-        if self.status is not _UNDER_WAY or self.runnable or self.jobs or self.lanes:
+        if self.status is not _UNDER_WAY or self.runnable or self.jobs or self.lanes or self.lookups or self.looking:
             return
         if self._timers.next_deadline() is not None:
+            return
+        try:
+            if self.memory is not None and self.memory.push_on(self):
+                return
+        except DeterminismError as error:
+            self.crash(error)
             return
         waits = ", ".join(call.id for call in self.root.open) or "nothing"
         self.crash(WorkflowStalled(f"{self.root.spec.name} waits for results that cannot come; unfinished: {waits}"))
@@ -169,6 +176,39 @@ class Engine(Attempts):
             self._task_ready(call)
             return
         assert isinstance(call, WorkflowCall)
+        if self.memory is not None and self.memory.takes(self, call):
+            call.state = READY
+            return
+        self._workflow_ready(call)
+
+    def go_live(self, call: Call) -> None:
+        """See `Attempts.go_live`."""
+        if isinstance(call, WorkflowCall):
+            self._workflow_ready(call)
+        else:
+            super().go_live(call)
+
+    def looked_up(self, call: Call) -> None:
+        """See `Attempts.looked_up`."""
+        if isinstance(call, WorkflowCall):
+            self._begin_workflow(call)
+        else:
+            super().looked_up(call)
+
+    def recall_run(self, value: Any, seconds: float, run: str) -> None:
+        """The value of the whole run, whose code has not begun, is known from before."""
+        self.events.append(CallCached(self.clock(), self.root.index, value, seconds, run))
+        self._finish_run(RunStatus.SUCCEEDED, value, None)
+
+    def _workflow_ready(self, call: WorkflowCall) -> None:
+        """Every argument of a sub-workflow is there: it begins, if its value is not known from before."""
+        if call.spec.keyed_by is not None:
+            call.state = READY
+            self.look_up(call)
+        else:
+            self._begin_workflow(call)
+
+    def _begin_workflow(self, call: WorkflowCall) -> None:
         call.state = RUNNING
         call.started = self.clock()
         self.live.add(call)
@@ -310,7 +350,10 @@ class Engine(Attempts):
     def _workflow_succeeded(self, workflow: WorkflowCall) -> None:
         value = fill(workflow.value) if workflow.depends else workflow.value
         workflow.value = None
-        if workflow.restarts:
+        misfit = self.memory.left_over(self) if self.memory is not None and workflow is self.root else None
+        if misfit is not None:
+            self.crash(misfit)
+        elif workflow.restarts:
             self._restart(workflow, *value)
         elif workflow is self.root:
             self._finish_run(RunStatus.SUCCEEDED, value, None)

@@ -22,6 +22,7 @@ class TaskSpec:
         retry, timeout: the policies.
         limit: how many of its calls run at once, at most; None for no bound.
         executor: the lane its calls go to; None for the run's own executor.
+        cache: whether a value that is known from before is used again; None leaves it to the run.
     """
 
     name: str
@@ -30,6 +31,7 @@ class TaskSpec:
     timeout: Timeout = field(default_factory=Timeout)
     limit: int | None = None
     executor: Any = None
+    cache: bool | None = None
     durations: Durations = field(init=False)
     """What is known of how long its calls take."""
     lane: Any = field(init=False)
@@ -57,14 +59,15 @@ class TaskSpec:
 
     def __reduce__(self) -> Any:
         # What another process knows of durations, and how it tells executors apart, is its own affair.
-        return TaskSpec, (self.name, self.fn, self.retry, self.timeout, self.limit, self.executor)
+        return TaskSpec, (self.name, self.fn, self.retry, self.timeout, self.limit, self.executor, self.cache)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WorkflowSpec:
     """A workflow: `body` is called with the arguments in a fiber of its own, and may stop at barriers.
 
-    `source`, `file` and `first_line` say where its code stands, for people to look at.
+    `source`, `file` and `first_line` say where its code stands, for people to look at.  Where a value that is known
+    from before is used again, `keyed_by` gives the code that its calls are known by.
     """
 
     name: str
@@ -72,6 +75,7 @@ class WorkflowSpec:
     source: str | None = None
     file: str | None = None
     first_line: int = 0
+    keyed_by: Callable[[], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -117,5 +117,9 @@ class StoreWarning(UserWarning):
     """A run went on, but something of it could not be stored, or could not be loaded again; the message says what."""
 
 
+class CacheWarning(UserWarning):
+    """Something could not be kept, or not be used again, so it was computed; the message says what to do about it."""
+
+
 class RenderingHint(UserWarning):
     """A view fell back to a plainer form; the message says how to get the better one."""

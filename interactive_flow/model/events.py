@@ -223,11 +223,21 @@ class CallCached(NamedTuple):
 
     at: float
     call: int
+    """0 where the whole run has."""
     value: Any
     seconds: float
     """What it took when it was computed."""
     run: str
     """The id of the run that computed it; this run's own where it was interrupted and goes on."""
+
+
+class CallNotReused(NamedTuple):
+    """A call could have had a value that was known from before, but it had to be computed (again)."""
+
+    at: float
+    call: int
+    reason: str
+    """Why, for people: what has changed since."""
 
 
 class RunFinished(NamedTuple):
@@ -257,6 +267,7 @@ Event: TypeAlias = (
     | CallYielded
     | WorkflowRestarted
     | CallCached
+    | CallNotReused
 )
 
 EVENT_TYPES = (
@@ -277,5 +288,6 @@ EVENT_TYPES = (
     CallYielded,
     WorkflowRestarted,
     CallCached,
+    CallNotReused,
 )
 """All kinds of events, in an order that stored runs rely on: new ones go to the end."""

@@ -25,6 +25,7 @@ from interactive_flow.model.events import (
     CallCached,
     CallCancelled,
     CallFailed,
+    CallNotReused,
     CallOutput,
     CallProgressed,
     CallReady,
@@ -121,6 +122,8 @@ class CallRecord:
     """The id of the run that computed its value, where that was known from before."""
     cached_seconds: float = 0.0
     """What it took then."""
+    cache_reason: str | None = None
+    """Why it had to be computed although it is one that is kept; None where there was nothing to compare with."""
     stdout: str = ""
     stdout_left_out: int = 0
     """Characters of output beyond `OUTPUT_LIMIT`."""
@@ -157,6 +160,7 @@ class RunRecord:
     Attributes:
         run, name, wall, workers, source, file, first_line, restarts: as in `RunStarted`.
         status, value, error: as in `RunFinished`; the status is ``"running"`` until then.
+        cached_from, cached_seconds, cache_reason: of the run as a whole, as in `CallRecord`.
         calls: the records, in order of calls; the run's own workflow is not among them.
         barriers: in order of entering; the last ones may still stand.
         returned_at: when the workflow's code came to its end, None before.
@@ -182,6 +186,9 @@ class RunRecord:
         self.status = RunStatus.RUNNING
         self.value: Any = None
         self.error: BaseException | None = None
+        self.cached_from: str | None = None
+        self.cached_seconds = 0.0
+        self.cache_reason: str | None = None
         self.calls: list[CallRecord] = []
         self.by_index: dict[int, CallRecord] = {}
         self.barriers: list[Barrier] = []
@@ -322,9 +329,16 @@ class RunRecord:
         self._finish(record, CallState.SUCCEEDED, e.at, e.started, e.worker)
 
     def _cached(self, e: CallCached) -> None:
+        if not e.call:
+            self.cached_from, self.cached_seconds = e.run, e.seconds
+            return
         record = self.by_index[e.call]
         record.value, record.cached_from, record.cached_seconds = e.value, e.run, e.seconds
         self._finish(record, CallState.CACHED, e.at, None, None)
+
+    def _not_reused(self, e: CallNotReused) -> None:
+        (self.by_index[e.call] if e.call else self).cache_reason = e.reason
+        self.changed.add(e.call)
 
     def _failed(self, e: CallFailed) -> None:
         record = self.by_index[e.call]
@@ -408,4 +422,5 @@ _FOLDS: dict[type, Any] = {
     CallYielded: RunRecord._yielded,
     WorkflowRestarted: RunRecord._restarted,
     CallCached: RunRecord._cached,
+    CallNotReused: RunRecord._not_reused,
 }

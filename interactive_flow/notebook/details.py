@@ -17,7 +17,7 @@ from interactive_flow.model.states import CallState
 from interactive_flow.views.graph import Graph, Node
 from interactive_flow.views.markup import clean, counted, plain_output, seconds
 from interactive_flow.views.sections import traceback_text
-from interactive_flow.views.states import NodeState, error_line, node_state
+from interactive_flow.views.states import NodeState, cache_line, error_line, node_state
 from interactive_flow.views.style import SYMBOLS, WORDS
 
 NODES = 200
@@ -87,6 +87,7 @@ def _call(call: CallRecord) -> Iterator[tuple[str, str]]:
     yield "result", brief(call.value, VALUE) if call.state in (CallState.SUCCEEDED, CallState.CACHED) else ""
     yield "error", error_line(call)
     yield "reason", call.reason or ""
+    yield "cache", cache_line(call)
     yield "progress", " · ".join(filter(None, ["" if call.progress is None else f"{call.progress:.0%}", call.message]))
     yield "time", _times(call)
     yield "attempts", "; ".join(_attempts(call)) if call.attempts > 1 else ""

@@ -35,7 +35,7 @@ from interactive_flow.views.html import (
 )
 from interactive_flow.views.markup import counted, element
 from interactive_flow.views.render import render_svg, restyle
-from interactive_flow.views.sections import errors_html, not_needed_html, outputs_html
+from interactive_flow.views.sections import errors_html, not_needed_html, not_reused_html, outputs_html
 from interactive_flow.views.states import NodeState, node_states
 from interactive_flow.views.summary import Summariser
 from interactive_flow.views.tabs import decisions_html, timeline_html
@@ -236,7 +236,7 @@ class Picture:
         return header_html(self._summary) + result_html(self.record)
 
     def _write_below(self) -> str:
-        return errors_html(self.record) + not_needed_html(self.record)
+        return errors_html(self.record) + not_needed_html(self.record) + not_reused_html(self.record)
 
     def _write_timeline(self) -> str:
         nodes = self._fresh_model().node_of

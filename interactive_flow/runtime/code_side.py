@@ -98,6 +98,10 @@ class CodeSide(ABC):
         """Does what the engine left to do; with the lock held."""
 
     @abstractmethod
+    def _remember(self, at_rest: bool = False) -> None:
+        """Has told what is known from a run before and can be told now; not with the lock held."""
+
+    @abstractmethod
     def _goes_on_at_once(self, workflow: WorkflowCall) -> bool:
         """Does what can be done here and now for code that stands at a barrier; True where it may go on then."""
 
@@ -126,6 +130,8 @@ class CodeSide(ABC):
             call = engine.call(scope, spec, args, kwargs, deps, site)
             if engine.lanes.fresh or engine.abandoned or self.alert:
                 self._react()
+        if engine.memory is not None:
+            self._remember()
         if replay is not None:
             replay.note(call, spec.name, args, kwargs)
         if self.interrupted:
@@ -166,6 +172,8 @@ class CodeSide(ABC):
             self._check(scope)
             node = make()
             self._react()
+        if self.engine.memory is not None:
+            self._remember()
         if replay is not None:
             replay.note(node, name, args, _NO_KWARGS)
         return node
@@ -176,10 +184,14 @@ class CodeSide(ABC):
         before = replay.take(name, (), _NO_KWARGS) if replay is not None else None
         if before is not None:
             return before.outcome
-        value, site = function(), calling_site(scope.spec.file)
+        memory, site = self.engine.memory, calling_site(scope.spec.file)
+        known = memory.once(scope, name) if memory is not None else None
+        value = function() if known is None else known[0]
         with self.lock:
             self._check(scope)
             node = Once.make(self.engine, scope, name, value, site)
+        if memory is not None:
+            self._remember()
         if replay is not None:
             replay.note(node, name, (), _NO_KWARGS)
         return value

@@ -45,7 +45,11 @@ class Recording:
         if self._recorder is None:
             self._recorder = self.store.begin(self._run, self._name, args, kwargs, given=self._given)
         self._recorder.follow(lambda: runner.engine.events)
-        runner.when_anew = self._recorder.begin_anew
+
+    def begin_anew(self, restarts: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """The run is about to begin anew with these arguments."""
+        if self._recorder is not None:
+            self._recorder.begin_anew(restarts, args, kwargs)
 
     def close(self) -> None:
         """Stores the rest; raises nothing."""

@@ -20,11 +20,20 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
+from interactive_flow.engine.past import Past
+from interactive_flow.engine.recall import Memory, Recall
 from interactive_flow.engine.spec import WorkflowSpec
-from interactive_flow.model.errors import IgnoredTaskErrorWarning, StoreWarning, TaskCancelled, TaskError
+from interactive_flow.model.errors import (
+    CacheWarning,
+    IgnoredTaskErrorWarning,
+    StoreWarning,
+    TaskCancelled,
+    TaskError,
+)
 from interactive_flow.model.events import Event
 from interactive_flow.model.record import CallRecord, RunRecord
 from interactive_flow.model.states import RunStatus
+from interactive_flow.runtime.cache import NO_CACHING, Caching
 from interactive_flow.runtime.capture import captured_output
 from interactive_flow.runtime.collector import patient_collector
 from interactive_flow.runtime.interrupts import interrupts_noted_by
@@ -35,8 +44,13 @@ from interactive_flow.runtime.runner import Runner
 if TYPE_CHECKING:
     import graphviz
 
+    from interactive_flow.store import Store
+
 _HEARTBEAT = 0.1
 """Seconds: how often an awaited run lets the event loop look for interrupts."""
+
+_TOLD = 5
+"""Of so many calls it is told that their values were lost."""
 
 _last: Run | None = None
 _mimebundle: Callable[[Run], Any] | None = None
@@ -76,16 +90,25 @@ class Run:
         rate_limit: float | None = None,
         strategy: str = "resume",
         display: str = "auto",
+        caching: Caching = NO_CACHING,
         begins: Callable[[Run], None] = lambda run: None,
         recording: Callable[[str], Recording] | None = None,
+        memory: Memory | None = None,
+        id: str | None = None,
+        again: Callable[[tuple[Any, ...], dict[str, Any], Past], Run] | None = None,
     ) -> None:
-        self.id = secrets.token_hex(4)
+        self.id = id or secrets.token_hex(4)
         """Names the run; random."""
         self._recording = recording(self.id) if recording is not None else None
         self.name = spec.name
         """The workflow's name."""
-        self._runner = Runner(self.id, executor, max_workers, rate_limit, strategy)
+        self.store: Store | None = caching.store
+        """Where it is kept; None without one."""
+        restarts = memory.past.restarts if isinstance(memory, Recall) else 0
+        self._runner = Runner(self.id, executor, max_workers, rate_limit, strategy, memory, restarts, caching)
+        self._runner.when_anew = self._begins_anew
         self._spec, self._args, self._kwargs = spec, args, kwargs
+        self._memory, self._again = memory, again
         self._display = display
         self._over = threading.Event()
         self._callbacks: list[Callable[[], None]] = []
@@ -99,6 +122,7 @@ class Run:
         self._begins = begins
         self._asked_at: tuple[str, int, str | None] | None = None
         self._recorded = False
+        self._lost = memory.lost if memory is not None else []
 
     # -- driving (for `Workflow`) ---------------------------------------------------------------------------------
 
@@ -119,6 +143,11 @@ class Run:
         if self._recording is not None and not self._recorded:
             self._recording.begin(self._runner, self._args, self._kwargs)
             self._recorded = True
+
+    def _begins_anew(self, restarts: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._args, self._kwargs, self._memory = args, kwargs, None
+        if self._recording is not None:
+            self._recording.begin_anew(restarts, args, kwargs)
 
     def _end_recording(self) -> None:
         if self._recording is not None:
@@ -141,7 +170,6 @@ class Run:
             self._crash = error
             raise
         finally:
-            self._args, self._kwargs = (), {}
             failure = self._runner.engine.error
             # Of a `TaskError` only its cause has a traceback that tells anything.
             self._traceback = None if failure is None or isinstance(failure, TaskError) else failure.__traceback__
@@ -212,7 +240,11 @@ class Run:
         try:
             for text, category in self._complaints() if file else ():
                 warnings.warn_explicit(text, category, file, line, module)
-        except (IgnoredTaskErrorWarning, StoreWarning) as error:  # where warnings are errors; there is no caller here
+        except (
+            IgnoredTaskErrorWarning,
+            StoreWarning,
+            CacheWarning,
+        ) as error:  # where warnings are errors; there is no caller here
             self._crash = error
 
     def _complaints(self) -> list[tuple[str, type[Warning]]]:
@@ -220,6 +252,10 @@ class Run:
         found: list[tuple[str, type[Warning]]] = [(text, IgnoredTaskErrorWarning) for text in self._ignored()]
         if self._recording is not None:
             found += [(text, StoreWarning) for text in self._recording.complaints()]
+        for call, reason in self._lost[:_TOLD]:
+            text = f"what {call} gave is known no more, so it ran again (run {self.id} of {self.name}): {reason}"
+            found.append((text, StoreWarning))
+        found += [(f"run {self.id} of {self.name}: {text}", CacheWarning) for text in self._runner.lookups.complaints()]
         return found
 
     def _ignored(self) -> list[str]:
@@ -299,6 +335,37 @@ class Run:
         Returns at once, from any thread; what has finished is kept.  Does nothing to a run that is over.
         """
         self._runner.cancel()
+
+    def retry_failed(self) -> Run:
+        """Begins a new run of the same workflow with the same arguments, which takes every value from this one.
+
+        What failed, timed out or was cancelled runs, and so does whatever depends on a call that gives another value
+        now.  A call is taken for the same where its id is, and what its arguments are shown as; values that were taken
+        are shown as cached.
+
+        Returns:
+            The new run, which goes on in a thread of its own.
+
+        Raises:
+            ValueError: this one is still running, or nothing in it has failed.
+
+        Example:
+            >>> run.errors
+            [TaskError('OSError: no route to host', 'fetch#7')]
+            >>> run = run.retry_failed()
+        """
+        if self.status == RunStatus.RUNNING:
+            raise ValueError(f"run {self.id} of {self.name} is still running; wait for it, or cancel it")
+        if self.status == RunStatus.SUCCEEDED and not self.errors:
+            raise ValueError(f"nothing failed in run {self.id} of {self.name}, so there is nothing to try again")
+        return self._taking_values().drive_in_background(sys._getframe(1))
+
+    def _taking_values(self) -> Run:
+        """A new run, not begun yet, that takes from this one what it can."""
+        if self._again is None:
+            raise ValueError(f"how run {self.id} of {self.name} was begun is not known, so it cannot be begun again")
+        before = self._memory.past if self._memory is not None else None
+        return self._again(self._args, self._kwargs, Past.read([self.events()], before))
 
     # -- what happened --------------------------------------------------------------------------------------------
 

@@ -23,9 +23,12 @@ from interactive_flow.engine.calls import Call, Job, WorkflowCall
 from interactive_flow.engine.containers import gather
 from interactive_flow.engine.engine import Engine
 from interactive_flow.engine.fibers import Raised, Returned
+from interactive_flow.engine.placeholder import current_workflow
+from interactive_flow.engine.recall import Lost, Memory
 from interactive_flow.engine.spec import WorkflowSpec
-from interactive_flow.model.errors import TaskError
+from interactive_flow.model.errors import DeterminismError, TaskError
 from interactive_flow.model.states import CallState, RunStatus
+from interactive_flow.runtime.cache import NO_CACHING, Caching, Lookups
 from interactive_flow.runtime.clock import SYSTEM_CLOCK, Clock
 from interactive_flow.runtime.code_side import CodeSide
 from interactive_flow.runtime.executors import Executor, InlineExecutor, Report, ThreadExecutor, make_executor
@@ -64,8 +67,13 @@ class Runner(CodeSide):
         executor: as in ``wf.options(executor=…)``.
         max_workers: as in ``wf.options(max_workers=…)``.
         rate_limit, strategy: as in ``wf.options``.
+        memory: what is known of a run before that this one continues, or takes values from.
+        restarts: how often the run has begun again already.
+        caching: how results that were kept are used.
 
     Attributes:
+        run: the run's id.
+        lookups: those of results that were kept.
         when_over: called if the run is over while its thread cannot return yet.
         when_anew: called before the run begins anew, with how often it has by then, and its next arguments.
         echo: whether what tasks print also goes where it would have gone without the run.
@@ -78,17 +86,24 @@ class Runner(CodeSide):
         max_workers: int | None = None,
         rate_limit: float | None = None,
         strategy: str = "resume",
+        memory: Memory | None = None,
+        restarts: int = 0,
+        caching: Caching = NO_CACHING,
     ) -> None:
         super().__init__()
+        self.run = run
+        self._caches_all = caching.all_tasks
+        self.lookups = Lookups(self, caching.store)
         self._max_workers = max_workers
         own = Lane(None, make_executor(executor, max_workers))
         self._lanes: dict[Any, Lane] = {None: own}
         self.clock: Clock = getattr(own.executor, "clock", SYSTEM_CLOCK)
         self.echo = True
         self.t0 = self.clock.now()
-        self._run, self._wall, self._rate_limit, self._restarts = run, time.time(), rate_limit, 0
+        self._wall, self._rate_limit, self._restarts = time.time(), rate_limit, restarts
         self._strategy = strategy
         self.engine = self._new_engine()
+        self.engine.memory = memory
         self._asleep_until: float | None = None  # None: awake; infinity: until something happens
         self._cancel_reason: str | None = None
         self._tiny = TinyCalls(self)
@@ -97,10 +112,10 @@ class Runner(CodeSide):
 
     def _new_engine(self) -> Engine:
         own = self._lanes[None].executor
-        return Engine(
+        engine = Engine(
             self.seconds,
             self,
-            run=self._run,
+            run=self.run,
             workers=getattr(own, "workers", own.capacity),
             wall=self._wall,
             restarts=self._restarts,
@@ -108,6 +123,8 @@ class Runner(CodeSide):
             rate_limit=self._rate_limit,
             strategy=self._strategy,
         )
+        engine.caches_all = self._caches_all
+        return engine
 
     def seconds(self) -> float:
         """Seconds since the start of the run."""
@@ -141,19 +158,24 @@ class Runner(CodeSide):
             for lane in self._lanes.values():
                 lane.executor.close()
             self._tiny.close()
+            self.lookups.close()
 
     def _drive(self, spec: WorkflowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         engine = self.engine
         self.context = contextvars.copy_context()
         self.t0 = self.clock.now()
         with self.lock:
-            engine.start(spec, args, kwargs)
+            root = engine.start(spec, args, kwargs)
+        if spec.keyed_by is not None and engine.memory is None:
+            self.lookups.find_run(root)
         for lane in self._lanes.values():
             lane.executor.open(self)
         while True:
             self.turns += 1
             if self.interrupted:
                 raise KeyboardInterrupt
+            if engine.memory is not None:
+                self._remember(at_rest=True)
             with self.lock:
                 self.see_to_the_time()
                 self._hear_from_elsewhere()
@@ -168,7 +190,7 @@ class Runner(CodeSide):
                 engine = self._begin_again(spec, *engine.next_input)
             elif workflow is not None:
                 self._advance(workflow)
-            elif not (self._tiny.run() or self._run_inline()):
+            elif not (self._tiny.run() or self._run_inline() or self.lookups.run_here()):
                 self._sleep()
 
     def _begin_again(self, spec: WorkflowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Engine:
@@ -237,6 +259,40 @@ class Runner(CodeSide):
         if self._cancel_reason is not None:
             self.engine.cancel(self._cancel_reason)
 
+    def _has_to_remember(self) -> bool:
+        memory = self.engine.memory
+        return memory is not None and memory.can_go_on(self.engine)
+
+    def _remember(self, at_rest: bool = False) -> None:
+        engine = self.engine
+        memory = engine.memory
+        assert memory is not None
+        told = False
+        while True:
+            with self.lock:
+                try:
+                    due = memory.next(engine, at_rest) if engine.status is _UNDER_WAY else None
+                except DeterminismError as error:
+                    engine.crash(error)
+                    due = None
+                if due is None:
+                    if told or engine.lanes.fresh:
+                        self._react()
+                    return
+                told = True
+            workflow = current_workflow.set(None)  # the code of somebody's classes is not the workflow's
+            try:
+                value, reason = memory.load(due), None
+            except Lost as error:
+                value, reason = None, error.reason
+            finally:
+                current_workflow.reset(workflow)
+            with self.lock:
+                if reason is None:
+                    memory.tell(engine, due, value)
+                else:
+                    memory.lose(engine, due, reason)
+
     def _run_inline(self) -> bool:
         return any(executor.run_pending() for executor in self._inline_executors())
 
@@ -248,7 +304,8 @@ class Runner(CodeSide):
             engine = self.engine
             if not self._waits_elsewhere:
                 engine.check_stalled()
-            busy = engine.runnable or engine.lanes.tiny or engine.status is not _UNDER_WAY
+            busy = engine.runnable or engine.lanes.tiny or self.lookups.wants_runner or self._has_to_remember()
+            busy = busy or engine.status is not _UNDER_WAY
             if busy or self._cancel_reason is not None or any(e.pending for e in self._inline_executors()):
                 return
             deadline = self.engine.next_deadline()
@@ -274,6 +331,8 @@ class Runner(CodeSide):
                     self._note_free(job.lane)
                     job.lane.executor.cancel(job)
             engine.abandoned.clear()
+        if engine.lookups:
+            self.lookups.take_up()
         for key, waiting in engine.lanes.by_key.items():
             if not waiting or self._cancel_reason is not None:
                 continue
@@ -329,6 +388,7 @@ class Runner(CodeSide):
             or not engine.jobs  # then nothing may be left that could go on; the runner's thread looks
             or engine.lanes.tiny
             or engine.status is not _UNDER_WAY
+            or self._has_to_remember()
             or self._due_earlier(engine.next_deadline())
         ):
             self._wake()
@@ -357,6 +417,8 @@ class Runner(CodeSide):
     def finished(self, job: Job, outcome: Any, started: float, finished: float, worker: str) -> Job | None:
         """See `Port.finished`."""
         t0 = self.t0
+        if self.lookups.missed:
+            self.lookups.pack(job, outcome)
         with self.lock:
             if job.abandoned:
                 return None
@@ -376,6 +438,8 @@ class Runner(CodeSide):
 
     def finished_many(self, reports: Sequence[Report]) -> None:
         """See `Port.finished_many`."""
+        if self.lookups.missed:
+            self.lookups.pack_many(reports)
         with self.lock:
             taken = self.report_many(reports)
             if taken:

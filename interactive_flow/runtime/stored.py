@@ -11,13 +11,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from interactive_flow.model.errors import RunInterrupted, TaskCancelled, TaskError
+from interactive_flow.engine.past import Past
+from interactive_flow.model.errors import RunInterrupted, TaskCancelled
 from interactive_flow.model.events import Event
 from interactive_flow.model.log import EventLog
 from interactive_flow.model.record import RunRecord
 from interactive_flow.model.states import RunStatus
+from interactive_flow.runtime.collector import patient_collector
+from interactive_flow.runtime.memories import original_error
 from interactive_flow.runtime.run import Run
-from interactive_flow.store import RunSummary, Store, StoredException, loaded
+from interactive_flow.store import RunSummary, Store, loaded
 
 _INTERVAL = 0.25
 """Seconds between two looks at a run that another process records."""
@@ -34,7 +37,7 @@ class StoredRun(Run):
     Args:
         store: where it is.
         run: its id.
-        again: makes a run that takes what it can from this one; for `retry_failed`.
+        again: makes a run of the same workflow with these arguments, which takes its values from this past.
 
     Raises:
         UnknownRun: there is no run of this id.
@@ -44,11 +47,18 @@ class StoredRun(Run):
         store: where it is.
     """
 
-    def __init__(self, store: Store, run: str, again: Callable[[StoredRun], Run] | None = None) -> None:
+    store: Store
+
+    def __init__(
+        self,
+        store: Store,
+        run: str,
+        again: Callable[[tuple[Any, ...], dict[str, Any], Past], Run] | None = None,
+    ) -> None:
         # Not as `Run` does, which makes all that is needed to run.
         self.store = store
         self.id = run
-        self._again_from = again
+        self._again = again
         self._lock = threading.Lock()
         self._summary = store.run(run)
         self.name = self._summary.name
@@ -59,9 +69,9 @@ class StoredRun(Run):
 
     def _look(self) -> None:
         """Sees what is new, where something may be."""
+        if self._log is not None and self._summary.status not in (_RUNNING, _INTERRUPTED):
+            return
         with self._lock:
-            if self._log is not None and self._summary.status not in (_RUNNING, _INTERRUPTED):
-                return
             summary = self.store.run(self.id)
             if self._log is None or _progress(summary) != _progress(self._summary):
                 self._log = self.store.events(self.id)
@@ -90,6 +100,12 @@ class StoredRun(Run):
         """The fold over the events: what every view is made from.  To be read, not written."""
         self._look()
         return self._record
+
+    def _taking_values(self) -> Run:
+        if self._again is None:
+            return super()._taking_values()
+        args, kwargs = self.store.arguments(self.id)
+        return self._again(args, kwargs, Past.read(self.store.rounds(self.id)))
 
     # -- the outcome ----------------------------------------------------------------------------------------------
 
@@ -147,28 +163,9 @@ def _progress(summary: RunSummary) -> tuple[str, int, int]:
 
 
 def _record(log: EventLog, summary: RunSummary) -> RunRecord:
-    record = RunRecord(log)
+    with patient_collector():  # it would take most of the time that this takes
+        record = RunRecord(log)
     record.run, record.name = summary.id, summary.name
     if summary.status == _INTERRUPTED:
         record.status, record.finished_at = RunStatus.INTERRUPTED, record.clock
     return record
-
-
-def original_error(error: BaseException) -> BaseException:
-    """A stored error with the exceptions in it that were raised, where they can be loaded.
-
-    The same object, where it is a `TaskError`.
-    """
-    if isinstance(error, TaskError):
-        if error.__cause__ is not None:
-            error.__cause__ = original_error(error.__cause__)
-        return error
-    if not isinstance(error, StoredException):
-        return error
-    try:
-        original = error.original()
-    except Exception:  # its class may not be defined here, or its arguments not be what the class wants
-        return error
-    if original is not error and original.__cause__ is None:
-        original.__cause__ = error.__cause__
-    return original

@@ -132,6 +132,8 @@ class TinyCalls:
                 finished = now()
                 reports.append((job, outcome, started, finished, "runner"))
         finally:
+            if runner.lookups.missed:
+                runner.lookups.pack_many(reports)
             with runner.lock:
                 if not reports or reports[-1][0] is not self.current:
                     self.begin()  # interrupted

@@ -21,8 +21,9 @@ import sqlite3
 import threading
 import time
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from interactive_flow.model.log import EventLog
 from interactive_flow.store.database import Database
@@ -33,6 +34,9 @@ from interactive_flow.store.process import Process, lives, this_process
 from interactive_flow.store.recorder import NotStored, Recorder
 from interactive_flow.store.rows import ValueFiles, add_input
 from interactive_flow.store.values import Values, flush_folder
+
+if TYPE_CHECKING:
+    from interactive_flow.store.cache import StoreCache
 
 __all__ = [
     "Freed",
@@ -252,21 +256,34 @@ class Store:
                     continue  # SQLite removes its own files when the last one leaves
             return total
 
+    @cached_property
+    def cache(self) -> StoreCache:
+        """The results that are kept to be used again.
+
+        Example:
+            >>> [(task.name, task.entries, task.bytes) for task in store.cache.tasks()]
+        """
+        from interactive_flow.store.cache import StoreCache
+
+        return StoreCache(self._database, self._values)
+
     # -- removing -------------------------------------------------------------------------------------------------
 
     def prune(self, *, older_than: timedelta | float | None = None, keep: int | None = None) -> Freed:
-        """Removes runs that are over, and the value files that no other run needs.
+        """Removes runs that are over, results that were not used again, and the value files that nothing else needs.
 
         Args:
-            older_than: only those that ended so long ago; a `timedelta`, or seconds.
-            keep: spares so many, those that began last.  A run that is still running is spared always.
+            older_than: only runs that ended so long ago, and results that were not used for so long; a `timedelta`, or
+                seconds.
+            keep: spares so many runs, those that began last, and the results that were used since the first of them
+                began.  A run that is still running is spared always.
 
         Raises:
             ValueError: neither is given; ``keep=0`` removes everything.
 
         Example:
             >>> store.prune(older_than=timedelta(days=30), keep=10)
-            Freed(runs=('4f2a',), files=2, bytes=81920)
+            Freed(runs=('4f2a',), files=2, bytes=81920, entries=0)
         """
         if older_than is None and keep is None:
             raise ValueError("prune(older_than=…, keep=…): give at least one of them; keep=0 removes every run")

@@ -72,6 +72,33 @@ SCHEMA: Schema = (
         "ALTER TABLE runs ADD COLUMN input TEXT NOT NULL DEFAULT ''",  # a fingerprint of its first arguments
         "CREATE INDEX runs_by_input ON runs (name, input)",
     ),
+    (
+        """CREATE TABLE codes (                           -- what keys of calls consist of, for people
+            digest BLOB PRIMARY KEY,
+            parts TEXT NOT NULL
+        ) WITHOUT ROWID""",
+        """CREATE TABLE cache (                           -- results that can be used again
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            key BLOB NOT NULL UNIQUE,                  -- of the call: a digest of its code and its arguments
+            family TEXT NOT NULL,                      -- what the calls of a task have in common
+            given BLOB NOT NULL,                       -- a digest of the arguments alone
+            code BLOB NOT NULL,
+            arguments TEXT NOT NULL,                   -- a digest of each
+            name TEXT NOT NULL,                        -- of the task
+            run TEXT NOT NULL,                         -- the id of the run that computed it
+            seconds REAL NOT NULL,                     -- what that took
+            used REAL NOT NULL,                        -- when, at the earliest, it was used last; since the epoch
+            format TEXT NOT NULL,
+            data BLOB,                                 -- the value; none where a file has it
+            file TEXT,
+            size INTEGER NOT NULL,
+            text TEXT NOT NULL,
+            digest BLOB NOT NULL
+        )""",
+        "CREATE INDEX cache_by_family ON cache (family, number)",
+        "CREATE INDEX cache_by_arguments ON cache (family, given, number)",
+        "CREATE INDEX cache_by_file ON cache (file) WHERE file IS NOT NULL",
+    ),
 )
 """For each version, from 1, the statements that make it from the one before."""
 

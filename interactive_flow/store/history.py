@@ -26,7 +26,7 @@ from interactive_flow.store.database import Database
 from interactive_flow.store.errors import StoreDamaged, StoreRefused, UnknownRun, told_plainly
 from interactive_flow.store.lazy import loader_of
 from interactive_flow.store.process import Process, lives
-from interactive_flow.store.rows import remove_unused, segment_digest
+from interactive_flow.store.rows import forget_entries, remove_unused, segment_digest
 from interactive_flow.store.segments import Decoder, Raw, load
 from interactive_flow.store.values import TEMPORARY, Values
 
@@ -89,11 +89,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Freed:
-    """What `prune` has removed: ids of runs, and how many value files and bytes went with them."""
+    """What `prune` has removed: ids of runs, how many value files and bytes, and how many results of the cache."""
 
     runs: tuple[str, ...]
     files: int
     bytes: int
+    entries: int = 0
 
 
 class History:
@@ -265,12 +266,27 @@ class History:
                 if summary.finished is not None and (age is None or summary.finished < now - age):
                     going.append((number, summary.id))
             freed = self._forget(connection, [number for number, _ in going])
+            entries, size = forget_entries(connection, self._unused_since(connection, age, keep, now))
+            freed += size
         with told_plainly(self._values.folder):
             strays = self._strays(now)
         with self._database.writing() as connection:
             files, size = remove_unused(connection, self._values, strays)
             connection.execute("PRAGMA incremental_vacuum").fetchall()  # it goes on only while somebody fetches
-        return Freed(tuple(id for _, id in reversed(going)), files, freed + size)
+        return Freed(tuple(id for _, id in reversed(going)), files, freed + size, entries)
+
+    def _unused_since(
+        self, connection: sqlite3.Connection, age: float | None, keep: int | None, now: float
+    ) -> float | None:
+        """Since when a result of the cache must have been used to be spared; None where none is."""
+        since = None if age is None else now - age
+        if keep:
+            row = connection.execute(
+                "SELECT began FROM runs ORDER BY number DESC LIMIT 1 OFFSET ?", (keep - 1,)
+            ).fetchone()
+            began = row[0] if row is not None else 0.0  # there are not even so many
+            since = began if since is None else min(since, began)
+        return since
 
     def _forget(self, connection: sqlite3.Connection, numbers: Sequence[int]) -> int:
         freed = 0

@@ -90,13 +90,16 @@ def segment_digest(values: Values, run: str, round_: int, first: int, data: byte
 
 
 def remove_unused(connection: sqlite3.Connection, values: Values, names: Sequence[str]) -> tuple[int, int]:
-    """Removes those of these value files that no run needs; how many, and their bytes.
+    """Removes those of these value files that no run and no kept result needs; how many, and their bytes.
 
     Within a transaction, and after the one that gave them up, since a file cannot be rolled back.
     """
     files = size = 0
     for name in names:
-        (used,) = connection.execute("SELECT EXISTS (SELECT 1 FROM uses WHERE file = ?)", (name,)).fetchone()
+        (used,) = connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM uses WHERE file = ?1) OR EXISTS (SELECT 1 FROM cache WHERE file = ?1)",
+            (name,),
+        ).fetchone()
         path = values.path(name)
         if used:
             continue
@@ -107,3 +110,17 @@ def remove_unused(connection: sqlite3.Connection, values: Values, names: Sequenc
             continue
         files, size = files + 1, size + freed
     return files, size
+
+
+def forget_entries(connection: sqlite3.Connection, before: float | None) -> tuple[int, int]:
+    """Forgets the entries that were not used since `before` (seconds since the epoch), or all; how many, their bytes.
+
+    Within a transaction; value files are for the caller to remove, after it.
+    """
+    where, values = ("", ()) if before is None else (" WHERE used < ?", (before,))
+    (size,) = connection.execute(
+        f"SELECT coalesce(sum(length(arguments) + coalesce(length(data), 0)), 0) FROM cache{where}", values
+    ).fetchone()
+    gone = connection.execute(f"DELETE FROM cache{where}", values).rowcount
+    connection.execute("DELETE FROM codes WHERE digest NOT IN (SELECT code FROM cache)")
+    return gone, size

@@ -73,7 +73,8 @@ class Values:
 
     # -- values become bytes --------------------------------------------------------------------------------------
 
-    def pack(self, value: Any) -> Packed:
+    @staticmethod
+    def pack(value: Any) -> Packed:
         """The bytes of `value`; one that has none is told as such, with the reason.  Writes nothing."""
         text = _text_of(value)
         for left in reversed(range(_TRIES)):
@@ -134,8 +135,7 @@ class Values:
         """
         if not packed.format:
             raise ValueNotStored(f"{packed.text} could not be stored: {packed.data!s}", self.folder)
-        data = self._read(packed) if isinstance(packed.data, str) else packed.data
-        return _DECODERS[packed.format](data)
+        return decode(packed._replace(data=self._read(packed)) if isinstance(packed.data, str) else packed)
 
     def _read(self, packed: Packed) -> bytes:
         name = packed.data
@@ -282,6 +282,12 @@ def _decode_arrow(data: bytes) -> Any:
 
 def _decode_frame(data: bytes) -> Any:
     return _decode_arrow(data).to_pandas()
+
+
+def decode(packed: Packed) -> Any:
+    """The value of bytes that are there; raises whatever unpickling raises."""
+    assert isinstance(packed.data, bytes)
+    return _DECODERS[packed.format](packed.data)
 
 
 _DECODERS: dict[str, Callable[[bytes], Any]] = {

@@ -33,7 +33,8 @@ module                what it offers
                       ``style_html() -> str`` is the ``<style>`` element; the outermost element has class ``iflow``.
                       The words in them: ``done_text``, ``time_text``, ``eta_text``, ``count_texts``, ``row_texts``.
 `views.sections`      More pieces, bounded in size: ``errors_html(record)``, ``output_html(record)``,
-                      ``outputs_html(record)`` (without a title), ``not_needed_html(record)``.
+                      ``outputs_html(record)`` (without a title), ``not_needed_html(record)``,
+                      ``not_reused_html(record)``.
 `views.tabs`          ``TABS``: the tabs of a panel; ``tabs_html(contents) -> str``: what they are without script;
                       ``timeline_html(record) -> str``, ``decisions_html(record) -> str``: two of them.
 `views.report`        ``report_html(record, environment) -> str``: one self-contained page; `environment` is a mapping

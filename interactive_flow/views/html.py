@@ -17,7 +17,14 @@ from interactive_flow.views.graph import Graph, graph_model
 from interactive_flow.views.markup import element, escape, grouped, seconds
 from interactive_flow.views.mermaid import mermaid
 from interactive_flow.views.render import render_svg, rendering_hint, restyle
-from interactive_flow.views.sections import errors_html, mark_html, not_needed_html, outputs_html, section_html
+from interactive_flow.views.sections import (
+    errors_html,
+    mark_html,
+    not_needed_html,
+    not_reused_html,
+    outputs_html,
+    section_html,
+)
 from interactive_flow.views.style import RETRIED, SYMBOLS, WORDS, css
 from interactive_flow.views.summary import Row, Summary, summarise
 from interactive_flow.views.tabs import decisions_html, tabs_html, timeline_html
@@ -58,6 +65,7 @@ def static_panel(record: RunRecord, svg: str | None = DRAW, graph: Graph | None 
         tabs_html(contents),
         errors_html(record),
         not_needed_html(record),
+        not_reused_html(record),
     ]
     label = f"{summary['name'] or 'run'}: {run_word(summary)}"
     return element("div", "\n".join(part for part in parts if part), class_="iflow", data_state=summary["status"],
@@ -104,6 +112,8 @@ def done_text(summary: Summary) -> str:
     """How far it is: ``5 of 9 calls done``; while the graph still grows ``5 of 9 calls known so far done``."""
     known = f"{grouped(summary['known'])} {'call' if summary['known'] == 1 else 'calls'}"
     if not summary["known"]:
+        if summary["cached_from"]:
+            return f"nothing ran: all of it is from run {summary['cached_from']}"
         return "no calls yet" if summary["status"] == "running" else "no calls"
     return f"{grouped(summary['done'])} of {known}{' known so far' if summary['growing'] else ''} done"
 

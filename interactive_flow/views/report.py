@@ -22,8 +22,8 @@ from interactive_flow.views.html import graph_html, header_html, result_html, ro
 from interactive_flow.views.markup import counted, element, escape, grouped, seconds, short_id
 from interactive_flow.views.mermaid import mermaid
 from interactive_flow.views.render import render_svg, restyle
-from interactive_flow.views.sections import errors_html, not_needed_html, output_html
-from interactive_flow.views.states import error_line
+from interactive_flow.views.sections import errors_html, not_needed_html, not_reused_html, output_html
+from interactive_flow.views.states import cache_line, error_line
 from interactive_flow.views.style import SYMBOLS, WORDS, compact, css, static
 from interactive_flow.views.summary import Summary, summarise
 from interactive_flow.views.tabs import decisions_html, timeline_html
@@ -188,7 +188,7 @@ def _call_row(call: CallRecord, graph: Graph) -> str:
     name = element("span", escape(short_id(call.id)), class_="iflow-id")
     cells = [
         element("th", f"{name}<br />{element('code', escape(call.call_text()))}", scope="row"),
-        element("td", f"{mark}&#160;{escape(WORDS[state])}"),
+        element("td", f"{mark}&#160;{escape(WORDS[state])}", title=cache_line(call) or None),
         element("td", escape(call.site or ""), class_="iflow-plain"),
         element("td", escape(call.worker or ""), class_="iflow-plain"),
         *(_number("" if at is None else f"{at:.3f} s") for at in (call.scheduled_at, call.started_at)),
@@ -211,7 +211,8 @@ def _outcome(call: CallRecord) -> str:
 
 
 def _texts(record: RunRecord) -> str:
-    return "\n".join(part for part in (errors_html(record), output_html(record), not_needed_html(record)) if part)
+    sections = (errors_html, output_html, not_needed_html, not_reused_html)
+    return "\n".join(part for section in sections if (part := section(record)))
 
 
 def _environment(environment: Environment) -> str:

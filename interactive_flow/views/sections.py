@@ -169,12 +169,31 @@ def not_needed_html(record: RunRecord) -> str:
     for call in record.calls:
         if call.state is CallState.CANCELLED:
             reasons.setdefault(call.reason or "cancelled", []).append(short_id(call.id))
+    return _by_reason("Cancelled calls", mark_html("cancelled"), reasons)
+
+
+def not_reused(record: RunRecord) -> dict[str, list[str]]:
+    """By why they could not use what was kept, the calls that ran all the same."""
+    reasons: dict[str, list[str]] = {}
+    for call in record.calls:
+        if call.cache_reason:
+            reasons.setdefault(one_line(call.cache_reason, 400), []).append(short_id(call.id))
+    return reasons
+
+
+def not_reused_html(record: RunRecord) -> str:
+    """A section with the calls that could not use what was kept, by why."""
+    return _by_reason("Calls that ran again", "", not_reused(record))
+
+
+def _by_reason(title: str, mark: str, reasons: dict[str, list[str]]) -> str:
     if not reasons:
         return ""
     entries = []
-    for reason, ids in reasons.items():
+    for reason, ids in list(reasons.items())[:ENTRIES_SHOWN]:
         shown = ", ".join(ids[:ENTRIES_SHOWN])
         more = f" and {grouped(len(ids) - ENTRIES_SHOWN)} more" if len(ids) > ENTRIES_SHOWN else ""
-        text = f"{mark_html('cancelled')} {escape(reason)}: {element('span', escape(shown + more), class_='iflow-id')}"
-        entries.append(element("div", element("p", text), class_="iflow-entry"))
-    return section_html("Cancelled calls", sum(map(len, reasons.values())), "\n".join(entries))
+        text = f"{mark} {escape(reason)}: {element('span', escape(shown + more), class_='iflow-id')}"
+        entries.append(element("div", element("p", text.lstrip()), class_="iflow-entry"))
+    entries.append(_more(len(reasons), "reason"))
+    return section_html(title, sum(map(len, reasons.values())), "\n".join(filter(None, entries)))

@@ -110,7 +110,16 @@ def call_title(call: CallRecord) -> str:
         lines.append(error_line(call))
     if call.state is CallState.CANCELLED and call.reason:
         lines.append(call.reason)
+    if cache_line(call):
+        lines.append(cache_line(call))
     return "\n".join(lines)
+
+
+def cache_line(call: CallRecord) -> str:
+    """Where a value that was known from before comes from, or why a call had to run; nothing to say of most calls."""
+    if call.state is CallState.CACHED:
+        return f"from run {call.cached_from}, where it took {seconds(call.cached_seconds)}"
+    return f"ran because {one_line(call.cache_reason, 200)}" if call.cache_reason else ""
 
 
 def error_line(call: CallRecord) -> str:

@@ -74,7 +74,8 @@ class Summary(TypedDict):
 
     ``elapsed`` and ``eta`` are in seconds.  ``counts`` has every call state.  ``known`` is the number of calls so far,
     tasks and sub-workflows; while ``growing`` there may be more to come.  ``rows`` are in order of first call, and the
-    rows of a sub-workflow follow its own, one ``depth`` further in.
+    rows of a sub-workflow follow its own, one ``depth`` further in.  ``cached_from`` is the id of the run that has
+    computed the result of the whole run, where that was known from before.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Summary(TypedDict):
     growing: bool
     retried: int
     workers: int
+    cached_from: str | None
     rows: list[Row]
 
 
@@ -248,6 +250,7 @@ class Summariser:
             growing=running and (record.returned_at is None or unfinished),
             retried=sum(tally.retried for tally in tallies),
             workers=record.workers,
+            cached_from=record.cached_from,
             rows=[self._row(tally) for tally in self._in_order()],
         )
 

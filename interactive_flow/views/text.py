@@ -12,7 +12,7 @@ from interactive_flow.model.record import RunRecord
 from interactive_flow.model.states import CallState, RunStatus
 from interactive_flow.views.html import count_texts, done_text, eta_text, row_texts, time_text
 from interactive_flow.views.markup import clean, counted, grouped, one_line, short_id
-from interactive_flow.views.sections import brief_error, root_failures
+from interactive_flow.views.sections import brief_error, not_reused, root_failures
 from interactive_flow.views.states import error_line
 from interactive_flow.views.style import RETRIED, RUN_SYMBOLS, SYMBOLS
 from interactive_flow.views.summary import Row, Summary, summarise
@@ -41,7 +41,7 @@ def text_snapshot(record: RunRecord, width: int = 78) -> str:
     width = max(width, 40)
     summary = summarise(record)
     lines = [_head(summary, width), *_overall(summary, width), *_rows(summary, width)]
-    lines += [*_errors(record), *_not_needed(record, width)]
+    lines += [*_errors(record), *_not_needed(record, width), *_not_reused(record, width)]
     if record.status is RunStatus.SUCCEEDED:
         lines.append(f"result: {record.describe_value()}")
     return "\n".join(_cut(clean(line), width) for line in lines)
@@ -130,3 +130,12 @@ def _not_needed(record: RunRecord, width: int) -> Iterator[str]:
         yield from textwrap.wrap(
             f"{SYMBOLS['cancelled']} cancelled: {shown}{more}", width, subsequent_indent="  ", break_long_words=False
         )
+
+
+def _not_reused(record: RunRecord, width: int) -> Iterator[str]:
+    reasons = not_reused(record)
+    for reason, ids in list(reasons.items())[:ENTRIES_SHOWN]:
+        calls = ids[0] if len(ids) == 1 else counted(len(ids), "call")
+        yield from textwrap.wrap(f"{calls} ran because {reason}", width, subsequent_indent="  ")
+    if len(reasons) > ENTRIES_SHOWN:
+        yield f"and {counted(len(reasons) - ENTRIES_SHOWN, 'more reason')}"

@@ -19,6 +19,7 @@ from interactive_flow.model.events import (
     AttemptFailed,
     BarrierEntered,
     BarrierLeft,
+    CallCached,
     CallCancelled,
     CallFailed,
     CallOutput,
@@ -38,7 +39,7 @@ from interactive_flow.model.record import CallRecord, RunRecord
 from interactive_flow.model.states import CallKind, CallState, RunStatus
 from interactive_flow.testing import DeterministicExecutor
 
-FINAL = (CallSucceeded, CallFailed, CallCancelled)
+FINAL = (CallSucceeded, CallCached, CallFailed, CallCancelled)
 
 
 class Bang(Exception):
@@ -206,6 +207,9 @@ class _Checker:
 
     def take(self, event: Event) -> None:
         assert event.at >= 0
+        # Not as soon as an attempt begins: one of a run before is told of as begun and failed in one go.
+        busy = self.workers is None or self.at_work <= self.workers
+        assert busy or isinstance(event, AttemptFailed), "more at work than there are workers"
         if isinstance(event, CallYielded):
             return
         if isinstance(event, WorkflowRestarted):
@@ -284,6 +288,9 @@ class _Checker:
             if isinstance(event, CallSucceeded):
                 assert story.running or kind is CallKind.COMBINATOR
                 assert event.started <= event.at + 1e-9
+            if isinstance(event, CallCached):
+                assert kind is CallKind.TASK, f"{event}: only tasks are remembered"
+                assert not story.attempts
             if isinstance(event, CallFailed) and not story.attempts and kind is not CallKind.COMBINATOR:
                 assert event.started is None
             story.final = event
@@ -294,13 +301,14 @@ class _Checker:
 
     def dependencies_succeeded(self, story: _Story) -> None:
         for index in story.scheduled.depends_on:
-            assert isinstance(self.calls[index].final, CallSucceeded), "started before an argument was there"
+            assert isinstance(self.calls[index].final, CallSucceeded | CallCached), (
+                "started before an argument was there"
+            )
 
     def work(self, story: _Story, begins: bool) -> None:
         story.running = begins
         if story.scheduled.kind is CallKind.TASK:
             self.at_work += 1 if begins else -1
-            assert self.workers is None or self.at_work <= self.workers, "more at work than there are workers"
 
     def finish(self, event: Any) -> None:
         for story in self.calls.values():

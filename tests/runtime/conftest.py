@@ -1,4 +1,4 @@
-"""Lets the tests of this folder import the laboratory, and starts each of them with nothing learnt from others."""
+"""Lets the tests of this folder import what they share, and starts each of them with nothing learnt from others."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from interactive_flow.engine.durations import forget_durations
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(autouse=True)

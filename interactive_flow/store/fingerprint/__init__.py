@@ -7,7 +7,8 @@ that for a call; `explain_change` tells why two keys differ.
 module             holds
 =================  ==================================================================================
 `writer`           the stream of bytes that stands for a value, and the hash over it
-`values`           how each type of value is written; `arrays` and `tables` for those of libraries
+`values`           how each type of value is written; `containers` and `objects` for those, `arrays` and `tables` for
+                   those of libraries
 `files`            files that count by their content
 `origin`           whose code something is: the user's, a library's or Python's
 `syntax`           syntax trees without what does not matter

@@ -338,3 +338,14 @@ def test_registered_class() -> None:
         one.execute("insert into t values (1)")
         assert value_fingerprint(one) != before
     one.close()
+
+
+def test_what_is_in_a_store_counts_as_what_it_stands_for(tmp_path: pathlib.Path) -> None:
+    from interactive_flow.store.lazy import stored_value
+    from interactive_flow.store.values import Values
+
+    values = Values(tmp_path, b"key")
+    for value in ([1, {"a": (2.0, None)}], {3, 4}, decimal.Decimal("1.5")):
+        stand_in = stored_value(values, values.pack(value))
+        assert value_fingerprint(stand_in) == value_fingerprint(value)
+        assert value_fingerprint({"x": [stand_in]}) == value_fingerprint({"x": [value]})
