@@ -3,7 +3,8 @@
 It decides *when*.  In the first half second it shows nothing, so that quick runs show only how they ended.  Then it is
 drawn at the screen's rate, as long as all the work of watching stays within a small part of one processor's time:
 otherwise folding and drawing events could take as long as what they tell about, where tasks do next to nothing.  What
-does not fit is put aside for the next time, so the picture of such a run lags a little behind.  The end is drawn in a
+does not fit is put aside for the next time, so the picture of such a run lags a little behind.  Somebody who turns to
+another tab, or node, sees it at once all the same.  The end is drawn in a
 thread of its own, so that whoever waits for the run's value does not wait for its picture; `Panel.settle` waits for
 that, and is called when the cell has ended.
 
@@ -81,11 +82,13 @@ class Panel:
             return
         elapsed = time.monotonic() - self._began
         allowed = SHARE * elapsed
-        if elapsed >= QUIET and self._spent <= allowed and not self._screen.superseded:
+        asked = self._screen.asked
+        if elapsed >= QUIET and (asked or self._spent <= allowed) and not self._screen.superseded:
             began = time.thread_time()
             with self._lock:
-                self._draw(self._screen.update, until=began + allowed - self._spent)
-            self._spent += time.thread_time() - began
+                self._draw(self._screen.update, until=float("inf") if asked else began + allowed - self._spent)
+            if not asked:  # else it would be somebody else's time that it takes
+                self._spent += time.thread_time() - began
 
     def settle(self, timeout: float) -> bool:
         """Waits at most `timeout` seconds until the end is drawn; True if it is."""

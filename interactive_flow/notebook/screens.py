@@ -57,6 +57,10 @@ class Screen(Protocol):
     def superseded(self) -> bool:
         """True where something else is shown by now in its place."""
 
+    @property
+    def asked(self) -> bool:
+        """True where somebody has turned to what was not drawn for them yet."""
+
     def open(self, picture: Picture) -> None:
         """Shows the run in the cell that calls this too."""
 
@@ -71,6 +75,7 @@ class HtmlScreen:
     """Sends the whole twin again and again, the larger the rarer; works in every front end that knows display ids."""
 
     interval = 0.5
+    asked = False
 
     def __init__(self) -> None:
         self._outputs = Outputs()
@@ -108,11 +113,21 @@ class WidgetScreen:
         self._run = run
         self._outputs = Outputs()
         self._widget: RunWidget | None = None
+        self._looked = ("graph", "")  # the tab and the node that were drawn last
 
     @property
     def superseded(self) -> bool:
         """See `Screen`."""
         return self._outputs.superseded
+
+    @property
+    def asked(self) -> bool:
+        """See `Screen`."""
+        return (
+            self._widget is not None
+            and self._widget.hears
+            and self._looked != (self._widget.tab, self._widget.selected)
+        )
 
     def open(self, picture: Picture) -> None:
         """See `Screen`."""
@@ -127,6 +142,7 @@ class WidgetScreen:
         else:
             picture.tab = widget.tab if widget.hears else None
             picture.selected = widget.selected if widget.hears else None
+            self._looked = widget.tab, widget.selected
         self._tell(picture.traits())
         if widget is None:
             self._outputs.put(self._live(picture))

@@ -4,11 +4,15 @@ Standard output and error are each replaced, while runs are going on, by a strea
 task writes goes to its job, everything else to the stream that was there before.  Whether a task's text is passed on
 as well is the run's choice: in a script it should still appear, under a panel that shows it need not appear twice.
 
+Handlers of `logging` keep the stream that there was when they were made, as a rule in a notebook's first cell.  So
+they are given the streams of ours for the time being.
+
 Text is fetched when the task ends, and meanwhile as often as somebody watches.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from collections import deque
@@ -68,6 +72,16 @@ def _below(stream: Any) -> Any:
     return stream
 
 
+def _replace(name: str, old: Any, new: Any) -> None:
+    """Puts `new` in place of a standard stream, also where a handler of `logging` has kept it."""
+    setattr(sys, name, new)
+    # There is no public list of all handlers; without this one, their output goes where it went before.
+    for reference in list(getattr(logging, "_handlerList", ())):
+        handler = reference()
+        if isinstance(handler, logging.StreamHandler) and vars(handler).get("stream") is old:
+            handler.stream = new
+
+
 @contextmanager
 def captured_output() -> Iterator[None]:
     """Within it, what tasks print is kept with their calls; may be entered by several runs at once."""
@@ -75,8 +89,9 @@ def captured_output() -> Iterator[None]:
     with _lock:
         _users += 1
         if _users == 1:
-            sys.stdout = TaskStream(_below(sys.stdout), "stdout")
-            sys.stderr = TaskStream(_below(sys.stderr), "stderr")
+            for name in ("stdout", "stderr"):
+                original = _below(getattr(sys, name))
+                _replace(name, original, TaskStream(original, name))
     try:
         yield
     finally:
@@ -87,4 +102,4 @@ def captured_output() -> Iterator[None]:
                 for name in ("stdout", "stderr"):
                     stream = getattr(sys, name)
                     if isinstance(stream, TaskStream):
-                        setattr(sys, name, stream.original)
+                        _replace(name, stream, stream.original)

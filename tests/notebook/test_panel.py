@@ -31,6 +31,7 @@ class Screen:
 
     interval = 0.1
     superseded = False
+    asked = False
 
     def __init__(self, fail=()):
         self.steps = []
@@ -125,6 +126,34 @@ def test_watching_stays_within_its_share(clock, monkeypatch):
     panel.on_events(events[-1:])
     assert panel.settle(10)
     assert screen.steps[-1] == ("finish", 100, "succeeded")
+
+
+def test_what_somebody_turns_to_is_drawn_at_once(clock, monkeypatch):
+    screen, events = Screen(), events_of(3)
+    panel = Panel(screen)
+
+    def draw(picture):
+        assert not panel._aside, "all that is known by then"
+        clock.cpu += 10.0
+        screen.steps.append("drawn")
+        screen.asked = False
+
+    monkeypatch.setattr(screen, "update", draw)
+    clock.now += 1
+    panel.on_events(events[:3])
+    assert screen.steps == ["drawn"]
+    clock.now += 1
+    panel.on_events([])
+    assert screen.steps == ["drawn"], "that was dear"
+    for n in (3, 4):
+        screen.asked = True
+        panel.on_events(events[n : n + 1])
+    assert screen.steps == ["drawn"] * 3
+    clock.now += 10 / SHARE
+    panel.on_events([])
+    assert screen.steps == ["drawn"] * 4, "what was asked for counts against nobody"
+    panel.on_events(events[5:])
+    assert panel.settle(10)
 
 
 def test_an_error_while_drawing_is_logged_once_and_the_end_is_tried(clock, caplog):

@@ -68,6 +68,18 @@ def test_a_front_end_that_is_heard_gets_what_it_looks_at(shell):
     assert not news["timeline"]
 
 
+def test_turning_to_another_tab_asks_for_it(shell):
+    picture = Picture()
+    picture.apply([RunStarted(0.0, "r1", "w", 1e9, 4)])
+    for widget_class, asks in ((Widget, True), (Deaf, False)):
+        screen = WidgetScreen(widget_class, SimpleNamespace())
+        assert not screen.asked
+        screen.update(picture)
+        assert screen.asked == asks
+        screen.update(picture)
+        assert not screen.asked
+
+
 def test_a_front_end_that_is_not_heard_gets_everything(shell):
     news = told(shell, Deaf)
     assert news["output"]

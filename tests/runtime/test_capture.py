@@ -115,6 +115,35 @@ def test_logging_is_output_too() -> None:
     assert lab.call("complains#1").stdout == "logged\n"
 
 
+def test_of_handlers_that_were_there_before(capsys: pytest.CaptureFixture[str]) -> None:
+    log = logging.getLogger("interactive_flow.tests.before")
+    log.propagate = False
+    handlers = [logging.StreamHandler(), logging.StreamHandler(sys.stdout), logging.StreamHandler(io.StringIO())]
+    streams = [handler.stream for handler in handlers]
+    log.handlers = list(handlers)
+    begun, go_on = threading.Event(), threading.Event()
+
+    @task
+    def complains() -> None:
+        log.error("in the task")
+        begun.set()
+        assert go_on.wait(SOON)
+
+    run = flow(lambda: complains()).start()
+    assert begun.wait(SOON)
+    log.error("beside it")
+    go_on.set()
+    run.result(SOON)
+    _run_over(run)
+    log.error("after it")
+    log.handlers.clear()
+    assert run.calls[0].stdout == "in the task\n" * 2
+    assert [handler.stream for handler in handlers] == streams, "they are put back"
+    out, err = capsys.readouterr()
+    assert out.splitlines() == err.splitlines() == ["in the task", "beside it", "after it"]
+    assert streams[2].getvalue().splitlines() == ["in the task", "beside it", "after it"]
+
+
 def test_of_all_attempts_and_of_calls_that_fail() -> None:
     attempts = iter("123")
 
