@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any, cast
 
+from interactive_flow.notebook.places import in_place_of
 from interactive_flow.runtime.run import Run
 
 
@@ -25,7 +27,17 @@ def save_report(run: Run) -> str:
         return f"The report could not be saved: {error}"
 
 
-ACTIONS = {"cancel": cancel, "report": save_report}
+def retry(run: Run) -> str:
+    """Begins a run that takes over what succeeded in `run`; its panel takes the place of that of `run`."""
+    try:
+        with in_place_of(run.id, f"Tries again what did not succeed in run {run.id}."):
+            again: Run = cast(Any, run).retry_failed()
+    except ValueError as error:
+        return f"Nothing is tried again: {error}"
+    return f"Run {again.id} tries again what did not succeed in run {run.id}."
+
+
+ACTIONS = {"cancel": cancel, "report": save_report, "retry": retry}
 """What a panel may ask for, by the names that ``static/panel.js`` uses; each returns what is to be said of it."""
 
 

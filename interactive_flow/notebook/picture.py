@@ -18,9 +18,10 @@ from typing import Any
 
 from interactive_flow.model.events import Event
 from interactive_flow.model.record import RunRecord
-from interactive_flow.model.states import RunStatus
+from interactive_flow.model.states import CallState, RunStatus
 from interactive_flow.notebook.details import Details, describe
 from interactive_flow.notebook.pace import Allowance, Pace
+from interactive_flow.runtime.run import Run
 from interactive_flow.views.dot import to_dot
 from interactive_flow.views.graph import Graph, graph_model
 from interactive_flow.views.html import (
@@ -133,6 +134,7 @@ class Picture:
             "details": self._details,
             "spoken": self._spoken(),
             "states": {},
+            "retry": self._may_be_retried(),
             **nothing,
         }
 
@@ -142,6 +144,13 @@ class Picture:
         for part in self._tabs.values():
             part.renew(now=True)
         return self.traits()
+
+    def _may_be_retried(self) -> bool:
+        """True where the run has ended and something in it has not succeeded that somebody wanted."""
+        record = self.record
+        broken = record.count[CallState.FAILED] + record.count[CallState.TIMED_OUT]
+        wanted = self.over and (broken > 0 or record.status is not RunStatus.SUCCEEDED)
+        return wanted and hasattr(Run, "retry_failed")
 
     def bundle(self) -> dict[str, str]:
         """The run as it is now, for a reader that cannot be told of changes: HTML without script, and text."""
@@ -178,7 +187,7 @@ class Picture:
             # Nothing may have happened for a while, and time goes on.
             self._summary["elapsed"] += time.monotonic() - self._told_at
         self._top.renew(now=self.over)
-        if self.tab in ("graph", None) or self.over:
+        if self.tab in ("graph", "decisions", None) or self.over:
             self._draw_graph()
         for name, part in self._tabs.items():
             if self.tab in (name, None) and not self.over:

@@ -20,6 +20,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from interactive_flow.model.errors import RenderingHint
 from interactive_flow.notebook.pace import Allowance
+from interactive_flow.notebook.places import remember, taken
 from interactive_flow.runtime.run import Run
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class HtmlScreen:
     def finish(self, picture: Picture) -> None:
         """See `Screen`."""
         self._outputs.put(picture.bundle())
+        self._outputs.stay(picture.record.run)
 
 
 class WidgetScreen:
@@ -153,6 +155,7 @@ class WidgetScreen:
         if self._widget is not None:
             self._tell({"details": remains["details"]})  # the twin, once it is there, is asked about every node
         self._outputs.put(picture.bundle())
+        self._outputs.stay(picture.record.run)
         keep(self._tell(remains))
 
     def _live(self, picture: Picture) -> dict[str, Any]:
@@ -162,7 +165,7 @@ class WidgetScreen:
 
     def _tell(self, traits: dict[str, Any]) -> RunWidget:
         if self._widget is None:
-            self._widget = self._class(self._run, **traits)
+            self._widget = self._class(self._run, said=self._outputs.said, **traits)
         else:
             self._widget.tell(traits)
         return self._widget
@@ -185,11 +188,19 @@ class Outputs:
 
     The first one is there at once, but empty, so that what is drawn later stands in the order of the code.  A loop
     that runs a workflow a thousand times does not leave a thousand of them: from the `MANY`-th in a cell on, each
-    takes the place of the one before.
+    takes the place of the one before.  A run that tries again what failed takes the place of that run.
+
+    Attributes:
+        said: what is to be said of the run besides; mostly nothing.
     """
 
     def __init__(self) -> None:
         global _in_cell
+        place = taken()
+        self.said = place[1] if place is not None else ""
+        if place is not None:
+            self._ids = list(place[0])
+            return
         cell = InteractiveShell.instance().execution_count
         if _in_cell[0] != cell:
             _in_cell = (cell, [])
@@ -216,6 +227,10 @@ class Outputs:
             # In an empty context the message belongs to the cell that runs now, wherever the output is: clients that
             # execute a notebook without a browser read the messages of that cell only.
             contextvars.Context().run(publish, bundle, id, update=True)
+
+    def stay(self, run: str) -> None:
+        """The run has ended; what tries it again may be shown here."""
+        remember(run, self._ids)
 
     @staticmethod
     def _new(bundle: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from IPython.core.getipython import get_ipython
 from IPython.core.interactiveshell import InteractiveShell
@@ -20,6 +21,7 @@ from interactive_flow.notebook.inspector import install_inspector, uninstall_ins
 from interactive_flow.notebook.magics import FlowMagics, complete
 from interactive_flow.notebook.panel import Panel
 from interactive_flow.notebook.picture import Picture
+from interactive_flow.notebook.places import remember
 from interactive_flow.notebook.screens import forget, is_kept, keep, load_widget, make_screen, publish
 from interactive_flow.runtime import sites
 from interactive_flow.runtime.observers import Observer, set_display_provider
@@ -79,7 +81,9 @@ def show(run: Run) -> None:
     going = _going.get(run.id)
     again = going is None or going.cell != InteractiveShell.instance().execution_count
     if going is None or not going.panel.open(again=again):
-        publish(mimebundle(run))
+        id = f"iflow-{uuid4().hex}"
+        publish(mimebundle(run), id)
+        remember(run.id, [id])
 
 
 def mimebundle(run: Run) -> dict[str, Any]:

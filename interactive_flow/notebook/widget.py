@@ -20,20 +20,23 @@ from interactive_flow.model.record import RunRecord
 from interactive_flow.notebook.actions import ACTIONS
 from interactive_flow.notebook.busy import forget, hear
 from interactive_flow.notebook.picture import Picture
+from interactive_flow.notebook.travel import Teller
 from interactive_flow.runtime.run import Run
-from interactive_flow.views.style import css
+from interactive_flow.views.style import compact, css, static
 
 STATIC = Path(__file__).parent / "static"
 
 MODULES = ("dom.js", "window.js", "views.js", "panel.js")
-"""The front end's modules, each after those that it imports from; the last one is what a widget is made of."""
+"""The front end's modules, each after those that it imports from; the last one is what a widget is made of.  Before
+them comes ``travel.js`` of the views, which the report uses too."""
 
 
 def script() -> str:
     """The front end as one module, as a widget can have only one: imports from each other and exports are left out."""
-    *others, last = ((STATIC / name).read_text(encoding="utf-8") for name in MODULES)
+    *others, last = (static("travel.js"), *((STATIC / name).read_text(encoding="utf-8") for name in MODULES))
     texts = [*(re.sub(r"^export ", "", text, flags=re.MULTILINE) for text in others), last]
-    return "\n".join(re.sub(r'^import \{[^}]*\} from "\./[^"]*";\n', "", text, flags=re.MULTILINE) for text in texts)
+    imports = re.compile(r'^import \{[^}]*\} from "\.{1,2}/[^"]*";\n', re.MULTILINE)
+    return "\n".join(imports.sub("", text) for text in texts)
 
 
 class RunWidget(anywidget.AnyWidget):
@@ -50,7 +53,7 @@ class RunWidget(anywidget.AnyWidget):
     """
 
     _esm = script()
-    _css = css() + (STATIC / "panel.css").read_text(encoding="utf-8")
+    _css = css() + compact("travel.css") + (STATIC / "panel.css").read_text(encoding="utf-8")
 
     run = traitlets.Unicode().tag(sync=True)
     top = traitlets.Unicode().tag(sync=True)
@@ -60,6 +63,7 @@ class RunWidget(anywidget.AnyWidget):
     details = traitlets.Dict().tag(sync=True)
     spoken = traitlets.Unicode().tag(sync=True)
     said = traitlets.Unicode().tag(sync=True)
+    retry = traitlets.Bool().tag(sync=True)
     legend = traitlets.Unicode().tag(sync=True)
     progress = traitlets.Unicode().tag(sync=True)
     timeline = traitlets.Unicode().tag(sync=True)
@@ -71,6 +75,7 @@ class RunWidget(anywidget.AnyWidget):
     def __init__(self, shown: Run, **traits: Any) -> None:
         self._lock = threading.RLock()  # ipywidgets' own bookkeeping is for one thread
         self._shown = weakref.ref(shown)
+        self._teller = Teller()
         self.on_msg(self._asked)
         id = uuid4().hex
         self.hears = hear(id, self._handle_msg)
@@ -94,12 +99,20 @@ class RunWidget(anywidget.AnyWidget):
         super().close()
 
     def _asked(self, widget: object, content: object, buffers: object) -> None:
-        """Does what a button asked for."""
-        wanted = str(content.get("do")) if isinstance(content, dict) else ""
+        """Does what a button asked for, or answers what a view wants to know."""
+        if not isinstance(content, dict):
+            return
+        run, wanted = self._shown(), str(content.get("do"))
+        if wanted == "rest":
+            if run is not None:
+                self.tell(Picture(RunRecord(run.events())).rest())
+            return
+        if wanted in ("page", "advice"):
+            answer = None if run is None else getattr(self._teller, wanted)(run, content)
+            with self._lock:
+                self.send({"answers": content.get("ask"), "answer": answer})
+            return
         action = ACTIONS.get(wanted)
-        run = self._shown()
-        if wanted == "rest" and run is not None:
-            self.tell(Picture(RunRecord(run.events())).rest())
         if action is None:
             return
         self.tell({"said": ""})  # the same answer as last time is an answer too

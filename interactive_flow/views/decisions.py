@@ -39,22 +39,32 @@ class Decision:
         number: counts the decisions of the run, from 1.
         workflow: the id of the sub-workflow that advanced; None for the run's own.
         began: when, in seconds since the start of the run.
+        until: when it stopped at the barrier or came to its end; None where it still goes on.
         scheduled: ids of the calls it made.
         end: at a ``"barrier"``; because the code ``"returned"``; ``"ended"`` where it failed or was cut off; or not
             yet (``"advancing"``).
         site: the line of the barrier.
-        waits_on: ids of the calls that the barrier waited for.
-        waited: seconds it stood there; None while it still stands, and where there is no barrier.
+        waits_on: ids of the calls that the barrier waited for; where the code returned, those whose results were part
+            of that and still missing.
+        waited: seconds it waited for them; None while it still does, and where there is nothing to wait for.
     """
 
     number: int
     workflow: str | None
     began: float
+    until: float | None
     scheduled: tuple[str, ...]
     end: End
     site: Site | None
     waits_on: tuple[str, ...]
     waited: float | None
+
+    def __str__(self) -> str:
+        """The decision in a few lines, as `decisions_text` has it."""
+        head = f"{self.number}. at {seconds(self.began)}"
+        if self.workflow:
+            head += f", in {short_id(self.workflow)}"
+        return "\n".join([head, f"   scheduled {listed(self.scheduled)}", f"   {ending(self)}"])
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain data, fit for JSON; the site as file, line, function and cell."""
@@ -62,6 +72,7 @@ class Decision:
             "number": self.number,
             "workflow": self.workflow,
             "began": self.began,
+            "until": self.until,
             "scheduled": list(self.scheduled),
             "end": self.end,
             "site": self.site._asdict() if self.site else None,
@@ -144,9 +155,9 @@ def start_of(record: RunRecord, workflow: int) -> float:
 
 
 def _returned(record: RunRecord, workflow: int) -> bool:
-    if workflow == 0:
-        return record.returned_at is not None
-    return record.by_index[workflow].state is CallState.SUCCEEDED
+    if workflow in record.returns:
+        return True
+    return workflow != 0 and record.by_index[workflow].state is CallState.SUCCEEDED
 
 
 def _end_of(record: RunRecord, workflow: int) -> End:
@@ -158,11 +169,16 @@ def _end_of(record: RunRecord, workflow: int) -> End:
 
 def _decision(record: RunRecord, number: int, began: float, workflow: int, step: Advance, end: End) -> Decision:
     barrier = step.barrier
-    waited = barrier.left_at - barrier.entered_at if barrier and barrier.left_at is not None else None
+    if barrier is None and end == "returned":
+        barrier = record.returns.get(workflow)
+    waited = None
+    if barrier is not None and barrier.left_at is not None and (barrier.waits_on or step.barrier is not None):
+        waited = barrier.left_at - barrier.entered_at
     return Decision(
         number=number,
         workflow=record.by_index[workflow].id if workflow else None,
         began=began,
+        until=barrier.entered_at if barrier else None if end == "advancing" else _end_at(record, workflow),
         scheduled=tuple(call.id for call in step.calls),
         end=end,
         site=barrier.site if barrier else None,
@@ -171,24 +187,26 @@ def _decision(record: RunRecord, number: int, began: float, workflow: int, step:
     )
 
 
+def _end_at(record: RunRecord, workflow: int) -> float | None:
+    return record.by_index[workflow].finished_at if workflow else record.finished_at
+
+
 SHOWN = 6
 """How many ids of one decision the text names before it only counts."""
 
 
 def decisions_text(record: RunRecord) -> str:
     """The decisions as a plain text, a paragraph each."""
-    paragraphs = []
-    for decision in decisions(record):
-        head = f"{decision.number}. at {seconds(decision.began)}"
-        if decision.workflow:
-            head += f", in {short_id(decision.workflow)}"
-        lines = [head, f"   scheduled {listed(decision.scheduled)}", f"   {ending(decision)}"]
-        paragraphs.append("\n".join(lines))
-    return "\n".join(paragraphs)
+    return "\n".join(map(str, decisions(record)))
 
 
 def ending(decision: Decision) -> str:
     """How a decision ended, in a line: ``waited 1.02 s at cell 3, line 7 for find_chapters#1``."""
+    if decision.end == "returned" and decision.waits_on:
+        what = listed(decision.waits_on)
+        if decision.waited is None:
+            return f"returned, and waits for {what}"
+        return f"returned, and waited {seconds(decision.waited)} for {what}"
     if decision.end != "barrier":
         return {"returned": "returned", "ended": "ended without a result", "advancing": "goes on"}[decision.end]
     where = f" at {decision.site}" if decision.site else ""

@@ -7,12 +7,17 @@ of an unchanged plan takes what the run took, and one of a plan with a call made
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
+from interactive_flow.model.events import Site
 from interactive_flow.model.record import Barrier, CallRecord, RunRecord
 from interactive_flow.model.states import CallKind, CallState
 from interactive_flow.views.decisions import Advance, advances, start_of
+
+CHOOSING = ("first", "finish_order", "item")
+"""The combinators that do not wait for all that they are given."""
 
 
 @dataclass(slots=True)
@@ -105,7 +110,7 @@ def plan_of(record: RunRecord) -> Plan:
     """
     if record.finished_at is None:
         raise ValueError(f"run {record.run} of {record.name} has not ended, so there is nothing to carry out again")
-    works = {call.index: _work(call) for call in record.calls if not _never_began(call)}
+    works = {call.index: _work(record, call) for call in record.calls if not _never_began(call)}
     for call in record.calls:
         maker = works.get(call.parent_index)
         if maker is not None and maker.kind is not CallKind.WORKFLOW and call.index in works:
@@ -115,6 +120,7 @@ def plan_of(record: RunRecord) -> Plan:
     for call in record.calls:
         if call.kind is CallKind.WORKFLOW and call.index in works:
             programs[call.index] = _program(record, call.index, steps.get(call.index, [Advance([], None)]), works)
+    _add_silent_uses(record, works, programs)
     return Plan(works, programs, max(record.workers, _at_once(record), 1), record.finished_at - start_of(record, 0))
 
 
@@ -122,7 +128,7 @@ def _never_began(call: CallRecord) -> bool:
     return call.state is CallState.CANCELLED and call.started_at is None
 
 
-def _work(call: CallRecord) -> Work:
+def _work(record: RunRecord, call: CallRecord) -> Work:
     ended = [attempt for attempt in call.tries if attempt.finished_at is not None]
     tries: list[tuple[float, float]] = []
     for attempt, following in zip_longest(ended, ended[1:]):
@@ -136,12 +142,20 @@ def _work(call: CallRecord) -> Work:
         name=call.name,
         number=call.number,
         parent=call.parent_index,
-        needs=call.dependencies,
+        needs=_needs(record, call),
         tries=tuple(tries) if call.kind in (CallKind.TASK, CallKind.RULE) else (),
         lost=call.state not in (CallState.SUCCEEDED, CallState.CACHED),
         made=[],
         order=order,
     )
+
+
+def _needs(record: RunRecord, call: CallRecord) -> tuple[int, ...]:
+    """What a call waits for.  An item of a generator task is there before that has ended: it waits for nothing more."""
+    if call.kind is not CallKind.COMBINATOR or call.name in CHOOSING or call.finished_at is None:
+        return call.dependencies
+    ended = ((index, record.by_index[index].finished_at) for index in call.dependencies)
+    return tuple(index for index, at in ended if at is not None and at <= call.finished_at)
 
 
 def _made_after(maker: CallRecord, call: CallRecord) -> float:
@@ -194,6 +208,47 @@ def _gate(record: RunRecord, barrier: Barrier, works: dict[int, Work]) -> Gate:
         }
         return Gate(waits_on, early)
     return Gate(waits_on)
+
+
+def _add_silent_uses(record: RunRecord, works: dict[int, Work], programs: dict[int, list[Step]]) -> None:
+    """Adds what code used without having to wait for it, as the result was there: no event tells of that.
+
+    A call that nothing is seen to use was either returned, and then the end waits for it; or, where the code waited
+    for other calls from the same line, its value is taken to be used where those were waited for, at the first such
+    barrier that was left when it had finished.  This does not matter to the run as it was, but to how it would have
+    been with the call finishing later.
+    """
+    used = {need for call in record.calls for need in call.dependencies}
+    for program in programs.values():
+        used.update(call for step in program if step.gate is not None for call in step.gate.calls)
+    for program in programs.values():
+        alike: dict[tuple[Site | None, str], list[int]] = {}
+        for number, step in enumerate(program):
+            for index in step.barrier.waits_on if step.barrier is not None else ():
+                places = alike.setdefault((record.by_index[index].site, record.by_index[index].name), [])
+                if not places or places[-1] != number:
+                    places.append(number)
+        late: dict[int, list[int]] = {}
+        for number, step in enumerate(program):
+            for _, call in step.calls:
+                made = record.by_index[call]
+                if call not in used and made.finished_at is not None and not works[call].lost:
+                    place = _used_at(program, alike.get((made.site, made.name), ()), made.finished_at, number)
+                    late.setdefault(place, []).append(call)
+        for number, calls in late.items():
+            gate = program[number].gate
+            if gate is not None and not gate.delays:
+                gate.calls = (*gate.calls, *calls)
+
+
+def _used_at(program: list[Step], places: Sequence[int], finished_at: float, made_in: int) -> int:
+    """The step at whose end a value is taken to be used that was there at `finished_at`."""
+    for number in places:
+        barrier = program[number].barrier
+        left = barrier.left_at if barrier is not None and number >= made_in else None
+        if left is not None and left >= finished_at:
+            return number
+    return len(program) - 1
 
 
 def _at_once(record: RunRecord) -> int:

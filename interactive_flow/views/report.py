@@ -7,6 +7,7 @@ a page and not a dump; what was left out is counted.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from statistics import median
@@ -15,6 +16,7 @@ from typing import Literal
 from interactive_flow.model.brief import brief
 from interactive_flow.model.record import CallRecord, RunRecord
 from interactive_flow.model.states import CallState
+from interactive_flow.views.advice import EFFORT
 from interactive_flow.views.critical import time_spent
 from interactive_flow.views.dot import to_dot
 from interactive_flow.views.graph import Graph, graph_model
@@ -27,9 +29,13 @@ from interactive_flow.views.states import cache_line, error_line
 from interactive_flow.views.style import SYMBOLS, WORDS, compact, css, static
 from interactive_flow.views.summary import Summary, summarise
 from interactive_flow.views.tabs import decisions_html, timeline_html
+from interactive_flow.views.travel import Travel
 
 CALLS_SHOWN = 2_000
 """Rows of the table of calls."""
+
+TRAVEL_SIZE = 400_000
+"""Characters of the decisions that the script can go through; the rest of them is only in the list."""
 
 Environment = Mapping[str, "str | Mapping[str, str]"]
 
@@ -55,7 +61,7 @@ def report_html(record: RunRecord, environment: Environment | None = None) -> st
             _summary_part(record, summary),
             _part("Graph", graph_html(record, restyle(svg, graph) if svg else None)),
             _part("Timeline", timeline_html(record)),
-            _part("Decisions", decisions_html(record)),
+            _part("Decisions", _decisions(record, graph)),
             _part("Tasks", _tasks(record)),
             _part("Calls", _calls(record, graph)),
             _part("Errors, output and what was given up", _texts(record)),
@@ -77,11 +83,12 @@ def _page(title: str, status: str, body: str) -> str:
 <meta name="color-scheme" content="light dark">
 <title>{escape(title)}: {escape(status)}</title>
 <style>{css()}</style>
-<style>{compact("report.css")}</style>
+<style>{compact("report.css")}{compact("travel.css")}</style>
 </head>
 <body>
 {main}
 <script type="module">
+{static("travel.js").replace("export ", "", 1)}
 {static("report.js")}</script>
 </body>
 </html>
@@ -104,6 +111,16 @@ def _left_out(number: int, shown: int, noun: str) -> str:
     if number <= shown:
         return ""
     return element("p", escape(f"and {counted(number - shown, f'more {noun}')}"), class_="iflow-note")
+
+
+def _decisions(record: RunRecord, graph: Graph) -> str:
+    """The list with the advice, and for the script what it needs to go through the run step by step."""
+    listed = decisions_html(record, EFFORT)
+    travel = Travel(record, graph)
+    if not listed or not travel.steps:
+        return listed
+    data = json.dumps(travel.page(size=TRAVEL_SIZE), separators=(",", ":")).replace("<", "\\u003c")
+    return f'<script type="application/json" class="iflow-travel-data">{data}</script>\n{listed}'
 
 
 # -- tables ----------------------------------------------------------------------------------------------------------

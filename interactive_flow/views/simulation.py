@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 from interactive_flow.model.states import CallKind
-from interactive_flow.views.plan import Gate, Plan, Step, Work
+from interactive_flow.views.plan import CHOOSING, Gate, Plan, Step, Work
 
 Order: TypeAlias = Literal["recorded", "called", "longest"]
 
@@ -184,7 +184,7 @@ class _Simulation:
         """A combinator is made; it watches what it chooses from, and makes its own calls as soon as they can begin."""
         needs = [need for need in work.needs if need in self.works]
         missing = [need for need in needs if need not in self.done]
-        patient = work.name in ("first", "finish_order", "item")  # one that is lost is as good as any other
+        patient = work.name in CHOOSING  # one that is lost is as good as any other
         wanted = len(missing)
         if work.name == "finish_order":
             self.arrived[index] = len(needs) - len(missing)

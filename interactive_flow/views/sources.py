@@ -62,11 +62,10 @@ class Sources:
     def __init__(self, record: RunRecord) -> None:
         self.listings: list[Listing] = []
         self._number: dict[Site, int | None] = {}
+        self._own: Listing | None = None
         if record.source and record.file:
             lines = tuple(record.source.rstrip("\n").split("\n"))
             self._own = Listing(record.name or "workflow", record.file, record.first_line or 1, lines, True)
-        else:
-            self._own = None
 
     def number(self, site: Site | None) -> int | None:
         """The position in `listings` of the one with this line; None where there is no code to be had."""
@@ -84,7 +83,7 @@ class Sources:
     def line(self, site: Site | None) -> str:
         """The text of a line; ``""`` where it is not known."""
         listing = self.at(site)
-        return listing.text(site) if listing is not None and site is not None else ""
+        return listing.text(site) if listing and site else ""
 
     def _find(self, site: Site) -> int | None:
         for number, listing in enumerate(self.listings):

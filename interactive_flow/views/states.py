@@ -61,7 +61,7 @@ def node_state(graph: Graph, node: Node) -> NodeState:
     part: float | None
     if node.grouped:
         finished = _finished(counts)
-        detail, part = _detail(counts, len(calls)), finished / len(calls) if finished < len(calls) else None
+        detail, part = finished_detail(counts, len(calls)), finished / len(calls) if finished < len(calls) else None
         title = f"{node.label}: {counted(len(calls), 'call')}: {_count_text(counts)}"
         if retried:
             title += f"\n{grouped(retried)} of them retried"
@@ -85,7 +85,8 @@ def _finished(counts: Counter[CallState]) -> int:
     return sum(number for state, number in counts.items() if state.final)
 
 
-def _detail(counts: Counter[CallState], total: int) -> str:
+def finished_detail(counts: Counter[CallState], total: int) -> str:
+    """What a node of several calls says below its label: how many are done, and how many have failed."""
     broken = counts[CallState.FAILED] + counts[CallState.TIMED_OUT]
     text = f"{grouped(_finished(counts))}/{grouped(total)}"
     return f"{text} {SYMBOLS['failed']}{grouped(broken)}" if broken else text

@@ -9,9 +9,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from interactive_flow.model.record import RunRecord
+from interactive_flow.model.states import RunStatus
+from interactive_flow.views.advice import analyse
+from interactive_flow.views.advice_words import advice_html
 from interactive_flow.views.critical import critical_path
 from interactive_flow.views.decisions import Decision, decisions, ending, listed
-from interactive_flow.views.markup import counted, element, escape, seconds, short_id
+from interactive_flow.views.markup import counted, element, escape, grouped, one_line, seconds, short_id
+from interactive_flow.views.sources import Sources
 from interactive_flow.views.timeline import timeline_svg
 
 TABS: Mapping[str, str] = MappingProxyType(
@@ -30,6 +34,9 @@ OPENED = ("progress", "graph")
 
 DECISIONS_SHOWN = 200
 """Entries of the list of decisions."""
+
+EFFORT = 20_000
+"""Calls that are simulated for the advice in passing, at most: some tenths of a second."""
 
 TIMELINE_SIZE = 150_000
 """Characters of a timeline, as a rule at most: small bars are drawn together until it is not larger."""
@@ -80,19 +87,39 @@ def timeline_html(record: RunRecord, nodes: Mapping[int, str] | None = None, now
     return element("div", svg, class_="iflow-wide") + element("p", escape(note), class_="iflow-note")
 
 
-def decisions_html(record: RunRecord) -> str:
-    """What the workflow's code did between barriers, as a list; nothing for a run without calls."""
+def decisions_html(record: RunRecord, effort: int = EFFORT) -> str:
+    """What the workflow's code did between barriers, as a list, and the advice; nothing for a run without calls.
+
+    Args:
+        record: the run.
+        effort: calls that may be simulated for the advice, see `interactive_flow.views.advice.analyse`.
+    """
     if not record.calls:
         return ""
     found = decisions(record)
-    items = "\n".join(element("li", _decision(decision)) for decision in found[:DECISIONS_SHOWN])
+    sources = Sources(record)
+    items = "\n".join(element("li", _decision(decision, sources)) for decision in found[:DECISIONS_SHOWN])
     more = counted(len(found) - DECISIONS_SHOWN, "more decision")
     left_out = element("p", escape(f"and {more}"), class_="iflow-note") if len(found) > DECISIONS_SHOWN else ""
-    return f'<ol class="iflow-decisions">\n{items}\n</ol>{left_out}'
+    rows = f'<ol class="iflow-decisions">\n{items}\n</ol>{left_out}'
+    head = f'<summary>Each decision <span class="iflow-count">{escape(grouped(len(found)))}</span></summary>'
+    each = element("details", head + rows, class_="iflow-section iflow-each", open="", data_row="each")
+    return each + _advice(record, effort)
 
 
-def _decision(decision: Decision) -> str:
+def _decision(decision: Decision, sources: Sources) -> str:
     where = f" in {short_id(decision.workflow)}" if decision.workflow else ""
     head = element("span", escape(f"{seconds(decision.began)}{where}"), class_="iflow-when")
     made = f"scheduled {listed(decision.scheduled)}" if decision.scheduled else "scheduled nothing"
-    return f"{head} {escape(made)}, {escape(ending(decision))}"
+    line = sources.line(decision.site)
+    code = element("code", escape(one_line(line, 160)), class_="iflow-line") if line else ""
+    return f"{head} {escape(made)}, {escape(ending(decision))}{code}"
+
+
+def _advice(record: RunRecord, effort: int) -> str:
+    if record.status is RunStatus.RUNNING:
+        return element("p", "What could have been sooner is told when the run has ended.", class_="iflow-note")
+    found = analyse(record, effort)
+    told = advice_html(record, found)
+    # A panel that has a kernel asks for the rest when somebody looks.
+    return element("div", told, data_advice="later") if found.left_out else told

@@ -106,13 +106,15 @@ class Code:
         parts = [*call.args, *call.keywords] if isinstance(call, ast.Call) else [call]
         if any(marks.mentioned(part) for part in parts):
             return False
-        if at_barrier and any(self.uses_values(part) for part in parts):
+        if at_barrier and any(self.uses_values(part) and marks.may_wait(part) for part in parts):
             return False
         child, node = call, self._parents.get(call)
         while node is not None and not isinstance(node, ast.stmt):
             if isinstance(node, _COMPREHENSIONS):
-                for generator in node.generators:
-                    if child is not generator and (marks.mentioned(generator.iter) or marks.mentioned(generator.target)):
+                for generator in node.generators:  # which of them, and how many there are
+                    if child is not generator and (
+                        marks.mentioned(generator.iter) or marks.mentioned(generator.target)
+                    ):
                         return False
                     if any(marks.mentioned(test) or (at_barrier and self.uses_values(test)) for test in generator.ifs):
                         return False
@@ -184,7 +186,7 @@ class _Marks:
         self._carriers = self._find_carriers(inside)
         for statement in self.statements:
             for part in own_parts(statement):
-                self._names |= set(code.values_in(part, self._may_wait))
+                self._names |= set(code.values_in(part, self.may_wait))
             self._names |= set(_targets(statement)) | set(_receivers(statement))
             self._decide(statement)
         before = -1
@@ -217,7 +219,8 @@ class _Marks:
             for each in ast.walk(node)
         )
 
-    def _may_wait(self, node: ast.AST) -> bool:
+    def may_wait(self, node: ast.AST) -> bool:
+        """True where an expression may have to do with what the barriers waited for."""
         return self._carriers is None or self._carries(node, self._carriers)
 
     def mentioned(self, node: ast.AST) -> bool:
@@ -231,7 +234,7 @@ class _Marks:
         return any(node in self._decided for node in (statement, *self._code.around(statement)))
 
     def _decide(self, statement: ast.stmt) -> None:
-        """What a marked value decides about: bodies of branches and loops, handlers of errors, what an exit cuts off."""
+        """What a marked value decides about: bodies of branches and loops, handlers of errors."""
         if isinstance(statement, ast.If | ast.For | ast.AsyncFor | ast.While | ast.Match):
             for field in ("body", "orelse", "cases"):
                 self._decided.update(getattr(statement, field, ()))

@@ -181,9 +181,10 @@ def test_only_the_tab_that_is_looked_at_is_drawn(layouts, eager):
     assert "said" in picture.traits()["output"]
     picture.tab = "progress"
     assert "iflow-row" in picture.traits()["progress"]
+    assert layouts == []
     picture.tab = "decisions"
     assert "scheduled t#1" in picture.traits()["decisions"]
-    assert layouts == []
+    assert len(layouts) == 1, "they are shown with the graph"
     picture.tab = "graph"
     assert 'data-node="n1"' in picture.traits()["svg"]
 

@@ -20,12 +20,14 @@ def test_the_video_workflow() -> None:
     assert str(first.site) == "cell 7, line 6"
     assert first.waited == pytest.approx(0.599)
     assert second.scheduled == tuple(f"extract_thumbnail#{i}" for i in (1, 2, 3, 4))
-    assert (second.began, second.end, second.site, second.waited) == (0.6, "returned", None, None)
+    assert (second.began, second.until, second.end, second.site) == (0.6, 0.6, "returned", None)
+    assert second.waited == pytest.approx(1.9), "the end is a barrier too: for what was returned"
+    assert second.waits_on == (*first.scheduled[1:4], *second.scheduled)
 
 
 def test_while_it_stands() -> None:
     (only,) = decisions(video(0.3).record())
-    assert (only.end, only.waited) == ("barrier", None)
+    assert (only.end, only.until, only.waited) == ("barrier", 0.001, None)
     assert decisions_text(video(0.3).record()).splitlines()[-1] == ("   waits at cell 7, line 6 for find_chapters#1")
 
 
@@ -49,6 +51,12 @@ def test_a_barrier_passed_at_once() -> None:
     s.leave()
     s.call("second")
     assert [d.scheduled for d in decisions(s.record())] == [("first#1",), ("second#1",)]
+
+
+def test_a_workflow_that_has_returned_and_waits() -> None:
+    last = decisions(video(1.0).record())[-1]
+    assert (last.end, last.waited) == ("returned", None)
+    assert "returned, and waits for encode_video#1" in str(last)
 
 
 def test_a_run_that_was_cut_off_at_a_barrier() -> None:
@@ -97,8 +105,10 @@ def test_as_data_and_as_text() -> None:
         "   waited 599 ms at cell 7, line 6 for find_chapters#1\n"
         "2. at 600 ms\n"
         "   scheduled extract_thumbnail#1, extract_thumbnail#2, extract_thumbnail#3, extract_thumbnail#4\n"
-        "   returned"
+        "   returned, and waited 1.90 s for encode_video#1, encode_video#2, encode_video#3, extract_thumbnail#1, "
+        "extract_thumbnail#2 and 2 more"
     )
+    assert str(decisions(record)[0]) == "\n".join(decisions_text(record).splitlines()[:3])
 
 
 def test_long_lists_are_counted() -> None:

@@ -13,13 +13,16 @@
 //   details   {node id: Details} for the pane that a click opens
 //   spoken    what a screen reader is told; changes only when there is news
 //   said      what came of the button that was pressed last
+//   retry     whether the run has ended with something in it that could be tried again
 //
 // and is told in two more what is looked at, so that it draws only that:
 //
 //   tab       the tab that is shown
 //   selected  the id of the node that the pane tells about; "" for none
 //
-// A button sends {do: "cancel"} or {do: "report"}; the kernel hears it even while a cell is running.
+// A button sends {do: "cancel"}, {do: "report"} or {do: "retry"}; the kernel hears it even while a cell is running.  The
+// Decisions tab asks by {do: "page", ask, first, known} and {do: "advice", ask}, and is answered by a message
+// {answers: ask, answer} (notebook/travel.py).
 //
 // Once the run has ended, markup and states are empty, as the static twin has them.  Where no twin takes the place of a
 // live view, since outputs stay as they were first drawn there (Voilà), the view asks for the rest by {do: "rest"}.
@@ -30,7 +33,7 @@
 // parts, with the same zoom, pan and details.
 
 import { listen, make, morph } from "./dom.js";
-import { GraphView, Pane, Tabs, TimelineView } from "./views.js";
+import { DecisionsView, GraphView, Pane, Tabs, TimelineView } from "./views.js";
 
 const TITLES = { progress: "Progress", graph: "Graph", timeline: "Timeline", decisions: "Decisions", output: "Output" };
 const WAITING = "Waiting for the kernel …"; // it draws a tab when that is looked at
@@ -49,8 +52,11 @@ function render({ model, el }) {
   const below = make("div", { class: "iflow-below" });
   const panels = Object.fromEntries(Object.keys(TITLES).map((name) => [name, make("div", { class: "iflow-tab-content" })]));
   const legend = make("div");
+  const list = make("div", { class: "iflow-listed" });
   for (const panel of Object.values(panels)) panel.append(make("p", { class: "iflow-note" }, WAITING));
   panels.graph.replaceChildren(make("div", { class: "iflow-graph-box" }), legend);
+  list.append(...panels.decisions.childNodes);
+  panels.decisions.append(list);
   main.append(...Object.values(panels));
   root.append(top, main, below);
   el.append(root);
@@ -68,7 +74,7 @@ function render({ model, el }) {
     below: (html) => morph(below, html),
     legend: follow(legend),
     progress: follow(panels.progress),
-    decisions: follow(panels.decisions),
+    decisions: follow(list),
     output: follow(panels.output),
   });
   return () => {
@@ -173,6 +179,8 @@ class RunView {
     const box = panels.graph?.querySelector(".iflow-graph-box");
     this.graph = box ? new GraphView(box, model, live, select) : null;
     this.timeline = panels.timeline ? new TimelineView(panels.timeline, select) : null;
+    const drawn = () => this.graph?.window.svg ?? null;
+    this.decisions = panels.decisions ? new DecisionsView(panels.decisions, model, drawn) : null;
     this.tabs = new Tabs(tabs, (name) => this.tell("tab", name));
     const actions = makeActions(model, live);
     this.end = actions.end;
@@ -182,7 +190,11 @@ class RunView {
     main.prepend(this.bar);
     main.append(this.pane.element);
     const drawings = {
-      svg: (svg) => this.graph?.draw(svg),
+      svg: (svg) => {
+        this.graph?.draw(svg);
+        this.decisions?.redraw();
+      },
+      decisions: () => this.decisions?.changed(),
       states: (states) => this.graph?.restyle(states),
       timeline: (html) => this.timeline?.draw(html),
     };
@@ -190,6 +202,7 @@ class RunView {
       ...(live ? drawings : {}),
       tab: (name) => {
         this.tabs.show(name);
+        this.decisions?.shown(this.tabs.shown === "decisions");
         this.look();
       },
       selected: (id) => {
@@ -199,6 +212,7 @@ class RunView {
       },
       details: () => this.look(),
       said: (text) => text && actions.say(text),
+      retry: (on) => (actions.retry.hidden = !on),
     });
   }
 
@@ -217,6 +231,7 @@ class RunView {
     this.stop();
     this.graph?.close();
     this.timeline?.close();
+    this.decisions?.close();
     this.tabs.close();
     this.bar.remove();
     this.pane.element.remove();
@@ -245,12 +260,18 @@ function makeActions(model, live) {
       say(busy);
       timer = setTimeout(() => say("The kernel has not answered yet."), PATIENCE);
       model.send({ do: name });
-      if (name === "cancel") b.disabled = true; // once is enough
+      if (name !== "report") b.disabled = true; // once is enough
     });
     return b;
   };
-  bar.append(said, button("report", "Save report", "Writing the report …"));
+  const retry = button("retry", "Retry failed", "Trying again …");
+  retry.hidden = true;
   const cancel = button("cancel", "Cancel", "Cancelling …");
+  bar.append(said, retry, button("report", "Save report", "Writing the report …"));
   if (live) bar.append(cancel);
-  return { bar, say, end: () => cancel.remove() };
+  const told = (text) => {
+    say(text);
+    retry.disabled = false;
+  };
+  return { bar, say: told, retry, end: () => cancel.remove() };
 }

@@ -1,5 +1,6 @@
 // What a run shows in its tabs: the graph, the timeline, the pane with details, and the tabs themselves.
 
+import { TravelView } from "../../views/static/travel.js";
 import { make } from "./dom.js";
 import { DrawingWindow } from "./window.js";
 
@@ -79,6 +80,81 @@ export class TimelineView {
   close() {
     this.window.close();
     this.panel.replaceChildren(...this.static);
+  }
+}
+
+// -- the decisions -----------------------------------------------------------------------------------------------------
+
+const AGAIN = 1500; // milliseconds between two looks for more while a run goes on
+
+// The list that is there already, and above it the slider once the kernel has told of the first steps.  Nothing is asked
+// for before the tab is looked at.
+export class DecisionsView {
+  constructor(panel, model, graph) {
+    this.panel = panel;
+    this.model = model;
+    this.waiting = new Map(); // question -> who waits for the answer
+    this.travel = new TravelView((first, known) => this.page(first, known), graph);
+    this.hear = (message) => this.heard(message);
+    this.looked = this.open = false;
+    this.timer = 0;
+    model.on("msg:custom", this.hear);
+    panel.prepend(this.travel.element);
+  }
+
+  close() {
+    this.model.off("msg:custom", this.hear);
+    clearTimeout(this.timer);
+    this.travel.close();
+  }
+
+  shown(open) {
+    this.open = open;
+    if (!open) return this.travel.pause();
+    if (this.looked) return this.changed();
+    this.looked = true;
+    this.travel.renew();
+    this.renewAdvice();
+  }
+
+  // There may be more decisions now.
+  changed() {
+    if (!this.open || this.timer) return;
+    this.timer = setTimeout(() => {
+      this.timer = 0;
+      if (this.open && !this.travel.timer) this.travel.renew();
+    }, AGAIN);
+  }
+
+  redraw() {
+    this.travel.redraw();
+  }
+
+  async renewAdvice() {
+    const place = this.panel.querySelector("[data-advice=later]");
+    const answer = place && (await this.ask({ do: "advice" }));
+    if (answer) place.replaceChildren(parse(answer.html));
+  }
+
+  async page(first, known) {
+    for (;;) {
+      const page = await this.ask({ do: "page", first, known });
+      if (!page?.again) return page;
+      await new Promise((resolve) => setTimeout(resolve, 1000 * page.again));
+    }
+  }
+
+  ask(question) {
+    const ask = `${Math.random()}`;
+    return new Promise((resolve) => {
+      this.waiting.set(ask, resolve);
+      this.model.send({ ...question, ask });
+    });
+  }
+
+  heard(message) {
+    this.waiting.get(message.answers)?.(message.answer);
+    this.waiting.delete(message.answers);
   }
 }
 

@@ -1,5 +1,5 @@
-// What a script adds to the report: the graph can be zoomed and moved, its nodes lead to their calls, and the table of
-// calls can be filtered.  Without it the page shows all the same things.
+// What a script adds to the report: the graph can be zoomed and moved, its nodes lead to their calls, the decisions can
+// be gone through one by one (travel.js), and the table of calls can be filtered.  Without it the page shows all the same things.
 
 const MOST = 8;
 const STEP = 1.25;
@@ -143,8 +143,26 @@ function filterable(table) {
   });
 }
 
+// The data of all steps are in the page; what did not go in is at the end, and only in the list.
+function travel(data, list, graph) {
+  const page = JSON.parse(data.textContent);
+  const shown = { ...page, steps: page.page.length };
+  const view = new TravelView(async (first) => (first < shown.steps ? shown : null), () => graph?.querySelector("svg"));
+  list.before(view.element);
+  if (page.steps > shown.steps) {
+    const note = document.createElement("p");
+    note.className = "iflow-note";
+    note.textContent = `The slider goes through the first ${shown.steps} of ${page.steps} steps.`;
+    view.element.after(note);
+  }
+  view.renew();
+}
+
 const box = document.querySelector(".iflow-report .iflow-graph-box");
 const table = document.querySelector(".iflow-report .iflow-calls");
+const steps = document.querySelector(".iflow-report .iflow-travel-data");
+const list = document.querySelector(".iflow-report .iflow-each");
+if (steps && list) travel(steps, list, box?.cloneNode(true));
 if (box) zoomable(box);
 if (box && table) linkNodes(box, table);
 if (table) filterable(table);
