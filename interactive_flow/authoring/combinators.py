@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from interactive_flow.authoring.task import Task, name_of, sequential_mode
 from interactive_flow.authoring.workflow import Workflow, flow
 from interactive_flow.engine.calls import WorkflowCall, force_all
+from interactive_flow.engine.cells import CellCall
 from interactive_flow.engine.containers import fill, gather
 from interactive_flow.engine.fibers import Restart
 from interactive_flow.engine.placeholder import call_of, current_workflow, is_placeholder
@@ -182,6 +183,9 @@ def restart(*args: Any, **kwargs: Any) -> Any:
     It waits for the arguments, and gives up what the workflow had not finished.  So a workflow can go on for ever in
     constant memory, one round after the other.
 
+    Raises:
+        RuntimeError: it was called in a notebook cell, which nobody runs again but its user.
+
     Example:
         >>> @workflow
         ... def poll(check):
@@ -190,6 +194,10 @@ def restart(*args: Any, **kwargs: Any) -> Any:
         ...         return news if news else restart(seen + 1)
         ...     return run
     """
+    if isinstance(current_workflow.get(), CellCall):
+        raise RuntimeError(
+            "restart() is for workflows: what returns it is run again; put the code into a @flow, or run the cell again"
+        )
     return Restart(args, kwargs)
 
 

@@ -69,6 +69,11 @@ class Workflow(Generic[P, R]):
         return self._spec
 
     @property
+    def is_complete(self) -> bool:
+        """True where no task is left to be looked up by its name when it runs."""
+        return set(self._factory.parameters) <= set(self._bound)
+
+    @property
     def last_run(self) -> Run | None:
         """The newest run of this workflow (or of a copy of it with other options); None before the first."""
         return self._runs[-1] if self._runs else None

@@ -89,10 +89,10 @@ class Call:
     @property
     def id(self) -> str:
         """Path, name and number: stable across replays (the same as `CallRecord.id`)."""
-        parts = [f"{self.spec.name}#{self.number}"]
+        parts = [f"{self.spec.name}#{self.number}" if self.number else self.spec.name]
         scope = self.scope
         while scope is not None and scope.index:
-            parts.append(f"{scope.spec.name}#{scope.number}")
+            parts.append(f"{scope.spec.name}#{scope.number}" if scope.number else scope.spec.name)
             scope = scope.scope
         return "/".join(reversed(parts))
 

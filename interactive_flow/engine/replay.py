@@ -89,6 +89,10 @@ class Replay:
         self._position += 1
         return call
 
+    def take_call(self, spec: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Call | None]:
+        """As `take`, of a task or a workflow; and what is to be called where there is no such call."""
+        return spec, self.take(spec.name, args, kwargs)
+
     def note(self, call: Call, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """A new call was made."""
         self._made.append((call, name, args, kwargs))

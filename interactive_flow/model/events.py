@@ -77,7 +77,7 @@ class CallScheduled(NamedTuple):
     call: int
     name: str
     number: int
-    """Counts the calls of this name by the same parent, from 1."""
+    """Counts the calls of this name by the same parent, from 1; 0 for a notebook cell, whose name says which it is."""
     kind: CallKind
     parent: int
     """The index of the workflow or combinator that made the call; 0 for the run's own workflow."""
@@ -240,6 +240,25 @@ class CallNotReused(NamedTuple):
     """Why, for people: what has changed since."""
 
 
+class CellReplaced(NamedTuple):
+    """A notebook cell was run again: what it had called before leaves the graph, besides what it called once more."""
+
+    at: float
+    call: int
+    """The cell as it was run before."""
+    by: int
+    """The cell as it was run now."""
+    kept: tuple[int, ...]
+    """Calls of the former that belong to the latter from now on, because it made the very same calls."""
+
+
+class CallStale(NamedTuple):
+    """What a call was computed from was replaced; its value is that of before."""
+
+    at: float
+    call: int
+
+
 class RunFinished(NamedTuple):
     """The last event of every run."""
 
@@ -268,6 +287,8 @@ Event: TypeAlias = (
     | WorkflowRestarted
     | CallCached
     | CallNotReused
+    | CellReplaced
+    | CallStale
 )
 
 EVENT_TYPES = (
@@ -289,5 +310,7 @@ EVENT_TYPES = (
     WorkflowRestarted,
     CallCached,
     CallNotReused,
+    CellReplaced,
+    CallStale,
 )
 """All kinds of events, in an order that stored runs rely on: new ones go to the end."""

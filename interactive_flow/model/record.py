@@ -30,9 +30,11 @@ from interactive_flow.model.events import (
     CallProgressed,
     CallReady,
     CallScheduled,
+    CallStale,
     CallStarted,
     CallSucceeded,
     CallYielded,
+    CellReplaced,
     Event,
     RunFinished,
     RunStarted,
@@ -127,6 +129,15 @@ class CallRecord:
     stdout: str = ""
     stdout_left_out: int = 0
     """Characters of output beyond `OUTPUT_LIMIT`."""
+    stale: bool = False
+    """True where what it was computed from was replaced since."""
+    replaced: bool = False
+    """True where it has left the graph, as the cell that made it was run again."""
+
+    @property
+    def is_cell(self) -> bool:
+        """True where it stands for a notebook cell: one that calls others, and whom nobody waits for."""
+        return not self.number
 
     @property
     def cell(self) -> int | None:
@@ -143,7 +154,7 @@ class CallRecord:
     @property
     def inherited_error(self) -> bool:
         """True where the error came in with an argument, so that the call itself never ran."""
-        return self.error is not None and self.attempts == 0 and self.error.call != self.id
+        return self.error is not None and (self.attempts == 0 or self.is_cell) and self.error.call != self.id
 
     def call_text(self) -> str:
         """The call as it would be written, in one line."""
@@ -168,11 +179,17 @@ class RunRecord:
             still waited for, though no code stands there (so it is not among `barriers`).
         finished_at: seconds the run took, None while it runs.
         clock: the time of the last event.
-        count: how many calls are in each state; combinators left out, as nobody waits for a worker for them.
+        count: how many calls are in each state; combinators and cells left out, as nobody waits for a worker for them.
         shape: grows whenever the graph's nodes or edges changed; a view lays out anew only then.
         seen: how many events were folded.
         changed: indexes of the calls touched since a view last cleared the set.
+        replacements: grows whenever calls have left the graph.
+        session: True where the run is a notebook's session, which has no result of its own.
+        began_at: when what is looked at began, where that is not the run's start.
     """
+
+    session = False
+    began_at = 0.0
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self.run = ""
@@ -200,6 +217,7 @@ class RunRecord:
         self.shape = 0
         self.seen = 0
         self.changed: set[int] = set()
+        self.replacements = 0
         self._open_barriers: dict[int, Barrier] = {}
         self.apply(events)
 
@@ -246,10 +264,9 @@ class RunRecord:
 
     def _scheduled(self, e: CallScheduled) -> None:
         parent = self.by_index.get(e.parent)
-        path = f"{parent.id}/" if parent else ""
         self._add(
             CallRecord(
-                id=f"{path}{e.name}#{e.number}",
+                id=_id(parent, e.name, e.number),
                 index=e.call,
                 name=e.name,
                 number=e.number,
@@ -275,15 +292,19 @@ class RunRecord:
         self.by_index[record.index] = record
         self.changed.add(record.index)
         self.shape += 1
-        if record.kind is not CallKind.COMBINATOR:
+        if self._counts(record):
             self.count[record.state] += 1
 
     def _move(self, record: CallRecord, state: CallState) -> None:
-        if record.kind is not CallKind.COMBINATOR:
+        if self._counts(record):
             self.count[record.state] -= 1
             self.count[state] += 1
         record.state = state
         self.changed.add(record.index)
+
+    @staticmethod
+    def _counts(record: CallRecord) -> bool:
+        return record.kind is not CallKind.COMBINATOR and record.number > 0 and not record.replaced
 
     def _ready(self, e: CallReady) -> None:
         record = self.by_index[e.call]
@@ -391,6 +412,50 @@ class RunRecord:
         if e.call == 0:
             self.returned_at = e.at
 
+    def _cell_replaced(self, e: CellReplaced) -> None:
+        """The cell that is run anew takes the place of the former one, with the calls that were kept."""
+        former, cell = self._below({e.call}), self.by_index[e.by]
+        moved = self._below(set(e.kept)) & former
+        for index in moved:
+            record = self.by_index[index]
+            if index in e.kept:
+                record.parent_index = e.by
+            parent = self.by_index[record.parent_index]
+            record.id, record.parent = _id(parent, record.name, record.number), parent.id
+        block = self._below({e.by})
+        for record in self.calls:
+            if record.index in former and record.index not in moved:
+                if self._counts(record):
+                    self.count[record.state] -= 1
+                record.replaced = True
+            record.depends_on = tuple([self.by_index[i].id for i in record.dependencies])
+        others: list[CallRecord] = []
+        place = 0
+        for record in self.calls:
+            if record.index == e.call:
+                place = len(others)
+            if not record.replaced and record.index not in block:
+                others.append(record)
+        inner = [record for record in self.calls if record.index in block and record is not cell]
+        self.calls = [*others[:place], cell, *inner, *others[place:]]
+        leaving = former - moved
+        self.barriers = [barrier for barrier in self.barriers if barrier.workflow not in leaving]
+        self.changed -= leaving
+        self.shape += 1
+        self.replacements += 1
+
+    def _below(self, indexes: set[int]) -> set[int]:
+        """These calls and all that they made."""
+        found = set(indexes)
+        for record in self.calls:  # who made a call stands before it
+            if record.parent_index in found:
+                found.add(record.index)
+        return found
+
+    def _stale(self, e: CallStale) -> None:
+        self.by_index[e.call].stale = True
+        self.changed.add(e.call)
+
     def _run_finished(self, e: RunFinished) -> None:
         self.status, self.value, self.error, self.finished_at = e.status, e.value, e.error, e.at
         for barrier in self._open_barriers.values():
@@ -402,6 +467,12 @@ class RunRecord:
     def describe_value(self) -> str:
         """The run's result, or its error, in a line."""
         return brief(self.error if self.error is not None else self.value, 120)
+
+
+def _id(parent: CallRecord | None, name: str, number: int) -> str:
+    """The id of a call; a cell has no number, as its name says which it is."""
+    own = f"{name}#{number}" if number else name
+    return f"{parent.id}/{own}" if parent else own
 
 
 _FOLDS: dict[type, Any] = {
@@ -423,4 +494,6 @@ _FOLDS: dict[type, Any] = {
     WorkflowRestarted: RunRecord._restarted,
     CallCached: RunRecord._cached,
     CallNotReused: RunRecord._not_reused,
+    CellReplaced: RunRecord._cell_replaced,
+    CallStale: RunRecord._stale,
 }

@@ -17,8 +17,8 @@ from interactive_flow.model.states import CallState
 from interactive_flow.views.graph import Graph, Node
 from interactive_flow.views.markup import clean, counted, plain_output, seconds
 from interactive_flow.views.sections import traceback_text
-from interactive_flow.views.states import NodeState, cache_line, error_line, node_state
-from interactive_flow.views.style import SYMBOLS, WORDS
+from interactive_flow.views.states import STALE_MEANS, NodeState, cache_line, error_line, node_state
+from interactive_flow.views.style import STALE, SYMBOLS, WORDS
 
 NODES = 200
 """At most so many nodes are described; a graph has fewer unless somebody opened its groups."""
@@ -68,7 +68,8 @@ def _node(record: RunRecord, node: Node, state: NodeState) -> Details:
     elif call is None:
         title, word, rows = node.label, WORDS[state["state"]], list(_group(node, calls, state))
     else:
-        title, word, rows = call.id, WORDS[call.state], list(_call(call))
+        title, rows = call.id, list(_call(call))
+        word = f"{WORDS[call.state]}, {STALE} stale" if call.stale else WORDS[call.state]
         output = _tail(plain_output(call.stdout), OUTPUT, call.stdout_left_out)
         error = _tail(_traceback(call), TRACEBACK)
     return {
@@ -89,6 +90,7 @@ def _call(call: CallRecord) -> Iterator[tuple[str, str]]:
     yield "reason", call.reason or ""
     yield "cache", cache_line(call)
     yield "progress", " · ".join(filter(None, ["" if call.progress is None else f"{call.progress:.0%}", call.message]))
+    yield "stale", STALE_MEANS.partition(": ")[2] if call.stale else ""
     yield "time", _times(call)
     yield "attempts", "; ".join(_attempts(call)) if call.attempts > 1 else ""
     yield "worker", call.worker or ""

@@ -1,34 +1,41 @@
-"""``%flow``: the views of the last run, one word each.
+"""``%flow``: the session of the notebook's ``%%flow`` cells, or the last run, one word for each view of it.
 
-They show what the `Run` itself can tell (``run.graph()``, ``run.report()`` …), so nothing is to be had here only.
+The views show what the `Run` itself can tell (``run.graph()``, ``run.report()`` …), so nothing is to be had here only.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
+from interactive_flow.authoring.options import Options, configure, effective
+from interactive_flow.authoring.stored import runs as stored_runs
+from interactive_flow.notebook.flow_cells import FIRST_LINE, FORM, NAMED, OPTIONS, FlowCells, flow_cells
+from interactive_flow.notebook.refresh import refresh as run_again
 from interactive_flow.notebook.screens import publish
 from interactive_flow.runtime.run import Run, last_run
+from interactive_flow.store.errors import StoreError
 from interactive_flow.views.decisions import decisions_text
 from interactive_flow.views.html import draw, graph_html, style_html
-from interactive_flow.views.markup import element
+from interactive_flow.views.markup import element, seconds
 from interactive_flow.views.mermaid import mermaid
 from interactive_flow.views.timeline import timeline_svg
 
 
 @magics_class
 class FlowMagics(Magics):
-    """The line magic ``%flow``."""
+    """``%flow`` and ``%%flow``."""
 
     @line_magic
     def flow(self, line: str) -> None:
-        """Shows the last run of this session: ``%flow graph|timeline|decisions|report [PATH]|help``."""
+        """Shows and steers the session of the notebook's %%flow cells, or shows the last run; %flow help says how."""
         try:
             name, *arguments = shlex.split(line) or ["help"]
         except ValueError as error:
@@ -38,13 +45,40 @@ class FlowMagics(Magics):
             return
         if name not in COMMANDS:
             raise UsageError(f"%flow {name}: there is no such command; there are {', '.join(COMMANDS)} and help")
-        command = COMMANDS[name]
-        if len(arguments) > (command is report):
-            raise UsageError(f"%flow {name}: too many arguments; the form is {FORMS[name]}")
-        run = last_run()
+        needs, most = _ARGUMENTS.get(name, (0, 0))
+        if not needs <= len(arguments) <= most:
+            few = "an argument is missing" if len(arguments) < needs else "too many arguments"
+            raise UsageError(f"%flow {name}: {few}; the form is {FORMS[name]}")
+        cells = flow_cells(self._shell)
+        if name in SHOWN:
+            SHOWN[name](self._run(cells, name), *arguments)
+        else:
+            told = STEERED[name](cells, *arguments)
+            if told:
+                print(told)  # noqa: T201
+
+    @cell_magic("flow")  # type: ignore[arg-type]
+    def flow_cell(self, line: str, cell: str) -> None:
+        """Runs a cell as part of the notebook's session: tasks called in it give placeholders; %flow help says more."""
+        self._shell.run_cell(f"%%flow {line}\n{cell}")  # the shell rewrites such cells before it looks for magics
+
+    @line_magic(FIRST_LINE)  # type: ignore[arg-type]
+    def begin_cell(self, line: str) -> None:
+        """What the first line of a %%flow cell becomes."""
+        flow_cells(self._shell).begin(line)
+
+    @property
+    def _shell(self) -> Any:
+        return self.shell
+
+    def _run(self, cells: FlowCells, name: str) -> Run:
+        run = cells.session or last_run()
         if run is None:
-            raise UsageError(f"%flow {name}: there has been no run in this session")
-        command(run, *arguments)
+            raise UsageError(f"%flow {name}: there has been no run in this session, and no %%flow cell")
+        return run
+
+
+# -- what is shown -----------------------------------------------------------------------------------------------------
 
 
 def graph(run: Run) -> None:
@@ -59,36 +93,122 @@ def timeline(run: Run) -> None:
 
 
 def decisions(run: Run) -> None:
-    """Shows what the workflow's code did between barriers."""
+    """Shows what code did between barriers."""
     print(decisions_text(run.record()))  # noqa: T201
 
 
 def report(run: Run, path: str | None = None) -> None:
-    """Shows the run in text, or writes it to PATH as one HTML file."""
+    """Shows everything in text, or writes it to PATH as one HTML file."""
     print(run.report() if path is None else f"wrote {run.to_html(Path(path).expanduser())}")  # noqa: T201
 
 
-COMMANDS: dict[str, Callable[..., None]] = {
+SHOWN: dict[str, Callable[..., None]] = {
     "graph": graph,
     "timeline": timeline,
     "decisions": decisions,
     "report": report,
 }
-"""What ``%flow`` knows besides ``help``; the docstrings are what ``help`` prints."""
+"""The views; the docstrings are what ``help`` prints."""
 
-FORMS = {name: f"%flow {name}" for name in COMMANDS} | {"report": "%flow report [PATH]"}
+
+# -- what is steered ---------------------------------------------------------------------------------------------------
+
+
+def cancel(cells: FlowCells) -> str:
+    """Cancels what is unfinished; the next cell may go on."""
+    session = cells.session
+    run: Run | None = session or last_run()
+    if run is None or run.status != "running":
+        return "Nothing is running."
+    run.cancel()
+    return "Cancelled what was unfinished."
+
+
+def refresh(cells: FlowCells) -> str:
+    """Runs the cells again in which something is stale."""
+    return run_again(cells)
+
+
+def reset(cells: FlowCells) -> str:
+    """Ends the session, cancelling what is unfinished; the next %%flow cell begins a new one."""
+    if cells.session is None:
+        return "There is no session yet: a %%flow cell begins one."
+    cells.end_session()
+    return "The session is over; the next %%flow cell begins a new one."
+
+
+def store(cells: FlowCells, path: str) -> str:
+    """Keeps runs in the folder PATH from now on."""
+    if "store" not in {field.name for field in dataclasses.fields(Options)}:
+        raise UsageError("%flow store: runs cannot be kept by this version of interactive_flow")
+    try:
+        configure(store=str(Path(path).expanduser()))
+    except (StoreError, ValueError, TypeError, OSError) as error:
+        raise UsageError(f"%flow store: {error}") from None
+    return f"Runs are kept in {path} from now on."
+
+
+def runs(cells: FlowCells, path: str | None = None) -> str:
+    """Lists the runs that a store keeps, or the one at PATH."""
+    kept = path if path is not None else getattr(effective(Options()), "store", None)
+    if kept is None:
+        raise UsageError("%flow runs: there is no store; %flow store PATH sets one, %flow runs PATH looks into one")
+    try:
+        found = stored_runs(Path(kept).expanduser() if isinstance(kept, str) else kept)
+    except (StoreError, OSError) as error:
+        raise UsageError(f"%flow runs: {error}") from None
+    lines = [
+        f"{run.id}  {run.status:11}  {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(run.started))}  "
+        f"{seconds(run.duration):>8}  {run.name}"
+        for run in found
+    ]
+    return "\n".join(lines) or f"No runs are kept in {kept}."
+
+
+STEERED: dict[str, Callable[..., str]] = {
+    "refresh": refresh,
+    "cancel": cancel,
+    "reset": reset,
+    "store": store,
+    "runs": runs,
+}
+"""What does something, and tells what came of it."""
+
+COMMANDS: dict[str, Callable[..., Any]] = {**SHOWN, **STEERED}
+"""What ``%flow`` knows besides ``help``."""
+
+_ARGUMENTS = {"report": (0, 1), "store": (1, 1), "runs": (0, 1)}
+"""The fewest and the most arguments of a command, where it takes any."""
+
+FORMS = {name: f"%flow {name}" for name in COMMANDS} | {
+    "report": "%flow report [PATH]",
+    "store": "%flow store PATH",
+    "runs": "%flow runs [PATH]",
+}
 """How each command is written."""
 
 
 def help_text() -> str:
     """What ``%flow help`` says."""
-    lines = [f"  {FORMS[name]:20} {command.__doc__}" for name, command in COMMANDS.items()]
-    return "\n".join(["Views of the last run of this session:", *lines])
+    lines = [f"  {FORMS[name]:20} {command.__doc__.splitlines()[0]}" for name, command in COMMANDS.items()]  # type: ignore[union-attr]
+    options = [f"  {option:14} {text}" for option, text in OPTIONS.items()]
+    return "\n".join(
+        [
+            "The session of the notebook's %%flow cells; without one, the last run:",
+            *lines,
+            "",
+            f"{FORM} runs a cell as part of the session:",
+            *options,
+        ]
+    )
 
 
 def complete(event: Any) -> list[str]:
-    """Completes the word after ``%flow``; a hook of IPython's."""
+    """Completes the word after ``%flow``, and the options after ``%%flow``; a hook of IPython's."""
     words = event.line.split()
+    if words and words[0] == "%%flow":
+        before = words[-2] if event.symbol and len(words) > 1 else words[-1]
+        return list(NAMED) if before == "--executor" else list(OPTIONS)
     return [*COMMANDS, "help"] if len(words) - bool(event.symbol) < 2 else []
 
 

@@ -75,7 +75,7 @@ class Picture:
         self.selected: str | None = None
         self._summariser = Summariser(self.record)
         self._summary = self._summariser.update()
-        self._restarts = self.record.restarts
+        self._restarts = self.record.restarts, self.record.replacements
         self._told_at = time.monotonic()
         self._model: Graph | None = None
         self._graph: Graph | None = None  # the model that is laid out, which may be older
@@ -101,6 +101,10 @@ class Picture:
         """Takes the events that follow those already taken."""
         self.record.apply(events)
         self._told_at = time.monotonic()
+
+    def look_again(self) -> None:
+        """Draws once more what was final: the run may have ended and been changed since, as a notebook's session is."""
+        self._final = False
 
     @property
     def over(self) -> bool:
@@ -174,12 +178,14 @@ class Picture:
         """Brings everything up to date that is due."""
         if self._final:
             return
-        if self.record.restarts != self._restarts:
+        if (self.record.restarts, self.record.replacements) != self._restarts:
             # The record has begun anew, and what was counted of the time before is of no interest any more.
-            self._restarts = self.record.restarts
+            self._restarts = self.record.restarts, self.record.replacements
             self._summariser, self._graph, self._model = Summariser(self.record), None, None
             self._unseen.clear()
-        changed = frozenset(self.record.changed)
+            self.record.changed.update(call.index for call in self.record.calls)
+        by_index = self.record.by_index
+        changed = frozenset(index for index in self.record.changed if not by_index[index].replaced)
         self.record.changed.clear()
         self._unseen |= changed
         self._summary = self._summariser.update(changed)
@@ -249,7 +255,9 @@ class Picture:
 
     def _write_timeline(self) -> str:
         nodes = self._fresh_model().node_of
-        return timeline_html(self.record, nodes, self._summary["elapsed"]) or _note("Nothing has run yet.")
+        return timeline_html(self.record, nodes, self._summary["elapsed"] + self.record.began_at) or _note(
+            "Nothing has run yet."
+        )
 
 
 class _Part:

@@ -164,7 +164,7 @@ class WidgetScreen:
         return {WIDGET_VIEW: view, **picture.bundle()}
 
     def _tell(self, traits: dict[str, Any]) -> RunWidget:
-        if self._widget is None:
+        if self._widget is None or self._widget.closed:
             self._widget = self._class(self._run, said=self._outputs.said, **traits)
         else:
             self._widget.tell(traits)
@@ -262,7 +262,7 @@ def load_widget() -> type[RunWidget] | None:
 def keep(widget: RunWidget) -> None:
     """Keeps the widget of an ended run alive, and closes that of the run that ended longest ago."""
     old = _kept.pop(widget.run, None)
-    if old is not None:
+    if old is not None and old is not widget:
         old.close()
     _kept[widget.run] = widget
     while len(_kept) > KEPT:

@@ -17,6 +17,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from interactive_flow.model.events import RunStarted
 from interactive_flow.model.record import RunRecord
 from interactive_flow.notebook.cells import cell_of
+from interactive_flow.notebook.flow_cells import FIRST_LINE, flow_cells, install_cells, uninstall_cells
 from interactive_flow.notebook.inspector import install_inspector, uninstall_inspector
 from interactive_flow.notebook.magics import FlowMagics, complete
 from interactive_flow.notebook.panel import Panel
@@ -106,6 +107,7 @@ def install(shell: InteractiveShell) -> None:
     for event, callback in _CALLBACKS:
         if callback not in shell.events.callbacks[event]:
             shell.events.register(event, callback)
+    install_cells(shell)
     if "flow" not in shell.magics_manager.magics["line"]:
         shell.register_magics(FlowMagics(shell))
     for word in _COMPLETED:
@@ -123,7 +125,9 @@ def uninstall(shell: InteractiveShell) -> None:
     for event, callback in _CALLBACKS:
         if callback in shell.events.callbacks[event]:
             shell.events.unregister(event, callback)
-    shell.magics_manager.magics["line"].pop("flow", None)
+    uninstall_cells(shell)
+    for kind, name in (("line", "flow"), ("line", FIRST_LINE), ("cell", "flow")):
+        shell.magics_manager.magics[kind].pop(name, None)
     for word in _COMPLETED:
         shell.strdispatchers["complete_command"].strs.pop(word, None)
     forget()
@@ -139,19 +143,23 @@ def _set_cell_lookup(lookup: Callable[[str], int | None] | None) -> None:
 
 
 def _before_cell(info: object) -> None:
+    flow_cells(InteractiveShell.instance()).before(info)
     # A cell that is run again has the same file name and a new number, so what was looked up before is forgotten.
     _set_cell_lookup(cell_of)
 
 
 def _after_cell(result: object) -> None:
     """Waits for the last picture of the runs that have ended: a cell is over when what it shows is there."""
+    cells = flow_cells(InteractiveShell.instance())
+    cells.finish(result)
     deadline = time.monotonic() + SETTLE
+    cells.settle(SETTLE)
     for going in [going for going in list(_going.values()) if going.run.status != "running"]:
         going.panel.settle(max(deadline - time.monotonic(), 0.0))
         del _going[going.run.id]
 
 
-_COMPLETED = ("%flow", "flow")
+_COMPLETED = ("%flow", "flow", "%%flow")
 _CALLBACKS = (("pre_run_cell", _before_cell), ("post_run_cell", _after_cell))
 
 

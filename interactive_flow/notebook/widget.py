@@ -50,6 +50,7 @@ class RunWidget(anywidget.AnyWidget):
         hears: True where the front end is heard even while a cell is running.
         tab: the tab that is looked at, told by the front end.
         selected: the node that is looked at, ``""`` for none, told by the front end.
+        closed: True once it is gone.
     """
 
     _esm = script()
@@ -76,6 +77,7 @@ class RunWidget(anywidget.AnyWidget):
         self._lock = threading.RLock()  # ipywidgets' own bookkeeping is for one thread
         self._shown = weakref.ref(shown)
         self._teller = Teller()
+        self.closed = False
         self.on_msg(self._asked)
         id = uuid4().hex
         self.hears = hear(id, self._handle_msg)
@@ -94,6 +96,7 @@ class RunWidget(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Takes the widget from the front end; ipywidgets calls it too."""
+        self.closed = True
         if self.comm is not None:
             forget(self.model_id)
         super().close()

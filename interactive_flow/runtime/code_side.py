@@ -119,7 +119,7 @@ class CodeSide(ABC):
         self.turns += 1
         replay = scope.replay
         if replay is not None:
-            before = replay.take(spec.name, args, kwargs)
+            spec, before = replay.take_call(spec, args, kwargs)
             if before is not None:
                 return Placeholder(before)
         site = site_of(sys._getframe(2))

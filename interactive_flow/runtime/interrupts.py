@@ -37,8 +37,24 @@ def runs_peoples_code(function: _Function) -> _Function:
 @runs_peoples_code
 def wait_for(event: threading.Event) -> None:
     """Waits for `event`, and lets an interrupt end that."""
-    while not event.wait(threading.TIMEOUT_MAX):
-        pass
+    with _interrupts_raised():
+        while not event.wait(threading.TIMEOUT_MAX):
+            pass
+
+
+@contextmanager
+def _interrupts_raised() -> Iterator[None]:
+    """Within it, an interrupt is raised at once, also where an event loop would only be told of it: it stands still."""
+    before = signal.getsignal(signal.SIGINT)
+    raises = before is signal.default_int_handler or getattr(before, "from_interactive_flow", False)
+    if raises or not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Interruptible(Protocol):

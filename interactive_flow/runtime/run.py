@@ -79,6 +79,8 @@ class Run:
         >>> encoded, thumbnails = run.result()
     """
 
+    _runner_class: type[Runner] = Runner
+
     def __init__(
         self,
         spec: WorkflowSpec,
@@ -105,7 +107,9 @@ class Run:
         self.store: Store | None = caching.store
         """Where it is kept; None without one."""
         restarts = memory.past.restarts if isinstance(memory, Recall) else 0
-        self._runner = Runner(self.id, executor, max_workers, rate_limit, strategy, memory, restarts, caching)
+        self._runner = self._runner_class(
+            self.id, executor, max_workers, rate_limit, strategy, memory, restarts, caching
+        )
         self._runner.when_anew = self._begins_anew
         self._spec, self._args, self._kwargs = spec, args, kwargs
         self._memory, self._again = memory, again

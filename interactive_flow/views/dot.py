@@ -239,6 +239,8 @@ def _baked(node: Node, state: NodeState) -> dict[str, str]:
     style = ["rounded", "filled"] if node.kind == "task" else ["rounded"] if node.contains else ["filled"]
     if state["state"] in borders:
         style.append(borders[state["state"]])
+    if state["stale"]:
+        colour = light_colours()["stale"]
     baked = {"color": colour, "style": ",".join(style), "tooltip": state["title"]}
     if not node.contains:
         baked["fillcolor"] = tint(colour)

@@ -175,7 +175,10 @@ class _Builder:
         self.graph = Graph(record, record.shape, collapsed=collapsed)
 
     def build(self) -> Graph:
+        busy = {call.parent_index for call in self.record.calls} | self.steps.keys()
         for call in self.record.calls:
+            if call.is_cell and call.index not in busy:
+                continue  # of a cell that called nothing there is nothing to see
             group = self._group_for(call, self._scope(call.parent_index))
             group.calls.append(call)
             self.graph.node_of[call.index] = group.id
@@ -183,7 +186,8 @@ class _Builder:
                 self.made.setdefault(call.parent_index, []).append(call)
         self._add_nodes()
         for call in self.record.calls:
-            self._add_edges(call)
+            if call.index in self.graph.node_of:
+                self._add_edges(call)
         for workflow, steps in self.steps.items():
             self._add_bars(workflow, steps)
         self._fill_bars()
@@ -245,7 +249,7 @@ class _Builder:
         consumed = {dependency for other in made for dependency in other.dependencies}
         for dependency in call.dependencies:
             # What goes on to the calls that this one made need not be drawn twice.
-            if dependency not in consumed:
+            if dependency not in consumed and dependency in self.graph.node_of:
                 self._edge(self.graph.node_of[dependency], head, "data")
         if call.kind is not CallKind.WORKFLOW:
             for other in made:
@@ -267,6 +271,8 @@ class _Builder:
         for bar in _bars(steps):
             bar_id = self._bar_for(cluster, bar.barriers)
             for index in dict.fromkeys(i for barrier in bar.barriers for i in barrier.waits_on):
+                if index not in self.graph.node_of:
+                    continue
                 self._edge(self.graph.node_of[index], bar_id, "wait")
             made = {call.index for call in bar.after}
             for call in bar.after:

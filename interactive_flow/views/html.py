@@ -25,7 +25,7 @@ from interactive_flow.views.sections import (
     outputs_html,
     section_html,
 )
-from interactive_flow.views.style import RETRIED, SYMBOLS, WORDS, css
+from interactive_flow.views.style import RETRIED, STALE, SYMBOLS, WORDS, css
 from interactive_flow.views.summary import Row, Summary, summarise
 from interactive_flow.views.tabs import decisions_html, tabs_html, timeline_html
 
@@ -143,6 +143,9 @@ def header_html(summary: Summary) -> str:
     ]
     if summary["retried"]:
         texts.append(element("span", f"{RETRIED} {escape(grouped(summary['retried']))} retried"))
+    if summary["stale"]:
+        mark = element("span", STALE, class_="iflow-mark", data_state="stale", aria_hidden="true")
+        texts.append(element("span", f"{mark} {escape(grouped(summary['stale']))} stale"))
     bar = bar_html(summary["counts"], summary["known"], done_text(summary), "iflow-overall", growing=summary["growing"])
     return "\n".join(
         [
@@ -251,6 +254,8 @@ def row_texts(row: Row) -> list[tuple[str, str]]:
     texts = [(state, text) for state, text in texts if not text.startswith("0 ")]
     if row["retried"]:
         texts.append(("", f"{RETRIED} {grouped(row['retried'])} retried"))
+    if row["stale"]:
+        texts.append(("", f"{STALE} {grouped(row['stale'])} stale"))
     if row["mean"] is not None:
         each = " each" if row["total"] > 1 else ""
         texts.append(("", f"{seconds(row['mean'])}{each}"))
@@ -300,11 +305,15 @@ def legend_html(record: RunRecord | None = None) -> str:
         items.append(element("span", f"{RETRIED}2 attempts"))
     if record is None or record.barriers:
         items.append(element("span", '<span class="iflow-bar-swatch"></span>barrier'))
+    if record is None or any(call.stale for call in record.calls):
+        swatch = '<span class="iflow-swatch"></span>'
+        mark = element("span", STALE, class_="iflow-mark", data_state="stale", aria_hidden="true")
+        items.append(element("span", f"{swatch}{mark} stale", data_state="stale"))
     return element("div", " ".join(items), class_="iflow-legend", aria_label="Legend", role="group")
 
 
 def result_html(record: RunRecord) -> str:
     """What the run returned, shortly; nothing while it runs and where it failed."""
-    if record.status is not RunStatus.SUCCEEDED:
+    if record.status is not RunStatus.SUCCEEDED or record.session:
         return ""
     return element("div", f"<b>Result</b> <code>{escape(record.describe_value())}</code>", class_="iflow-result")

@@ -72,4 +72,4 @@ def _classes(graph: Graph, states: dict[str, NodeState]) -> Iterator[str]:
 
 
 def _quoted(text: str) -> str:
-    return '"' + re.sub(r"[^\w\s./:,✓✗○◎◐◷⊘◆↻…-]", lambda m: f"#{ord(m[0])};", one_line(text)) + '"'
+    return '"' + re.sub(r"[^\w\s./:,✓✗○◎◐◷⊘◆↻△…-]", lambda m: f"#{ord(m[0])};", one_line(text)) + '"'

@@ -26,7 +26,7 @@ from interactive_flow.views.dot import DETAIL_MARK
 from interactive_flow.views.graph import Graph
 from interactive_flow.views.markup import clean
 from interactive_flow.views.states import NodeState, node_states
-from interactive_flow.views.style import DASHES, WIDTHS, light_colours, tint
+from interactive_flow.views.style import DASHES, STALE_DASHES, WIDTHS, light_colours, tint
 
 CACHE_SIZE = 32
 """How many layouts are kept."""
@@ -263,13 +263,15 @@ def restyle(svg: str, graph: Graph) -> str:
 
 def _bake(group: ET.Element, state: NodeState, title: str) -> None:
     group.set("data-state", state["state"])
-    colour = light_colours().get(state["state"], LINE)
+    if state["stale"]:
+        group.set("data-stale", "")
+    colour = light_colours().get("stale" if state["stale"] else state["state"], LINE)
     is_cluster = "iflow-cluster" in group.get("class", "")
     for each in group.iter():
         match each.get("class"):
             case "iflow-shape" if state["symbol"]:
                 each.attrib |= {"stroke": colour, "stroke-width": f"{WIDTHS[state['state']]:g}"}
-                dashes = DASHES[state["state"]]
+                dashes = STALE_DASHES if state["stale"] else DASHES[state["state"]]
                 if dashes:
                     each.set("stroke-dasharray", dashes)
                 if each.get("fill") != "none" and not is_cluster:

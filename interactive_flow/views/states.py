@@ -11,7 +11,9 @@ from interactive_flow.model.states import CallState
 from interactive_flow.views.decisions import SHOWN, listed
 from interactive_flow.views.graph import Graph, Node
 from interactive_flow.views.markup import counted, grouped, one_line, seconds, short_id
-from interactive_flow.views.style import RETRIED, SYMBOLS, WORDS, overall
+from interactive_flow.views.style import RETRIED, STALE, SYMBOLS, WORDS, overall
+
+STALE_MEANS = "stale: what it was computed from was replaced since"
 
 
 class NodeState(TypedDict):
@@ -19,8 +21,9 @@ class NodeState(TypedDict):
 
     ``state`` is a call state (of several calls the one that asks for most attention); of a barrier ``"standing"`` or
     ``"passed"``.  ``symbol`` goes before the label, ``detail`` below it (nodes of several calls: how many are done),
-    ``badge`` in the corner (attempts of a retried call, or how many calls were retried).  ``part`` is from 0 to 1, or
-    None where there is no progress to show.  ``title`` is a text for a tooltip and for screen readers.
+    ``badge`` in the corner (attempts of a retried call, or how many calls were retried; that it is stale).  ``part`` is
+    from 0 to 1, or None where there is no progress to show.  ``stale`` is True where something that it stands for is.
+    ``title`` is a text for a tooltip and for screen readers.
     """
 
     state: str
@@ -29,6 +32,7 @@ class NodeState(TypedDict):
     detail: str
     badge: str
     part: float | None
+    stale: bool
     title: str
 
 
@@ -58,6 +62,7 @@ def node_state(graph: Graph, node: Node) -> NodeState:
     counts = Counter([call.state for call in calls])
     state = overall(counts)
     retried = sum([call.attempts > 1 for call in calls])
+    stale = sum([call.stale for call in calls])
     part: float | None
     if node.grouped:
         finished = _finished(counts)
@@ -65,6 +70,8 @@ def node_state(graph: Graph, node: Node) -> NodeState:
         title = f"{node.label}: {counted(len(calls), 'call')}: {_count_text(counts)}"
         if retried:
             title += f"\n{grouped(retried)} of them retried"
+        if stale:
+            title += f"\n{grouped(stale)} of them stale"
     else:
         (call,) = calls
         detail, part = "", call.progress if call.state is CallState.RUNNING else None
@@ -75,10 +82,17 @@ def node_state(graph: Graph, node: Node) -> NodeState:
         symbol=SYMBOLS[state],
         counts={s.value: n for s, n in counts.items()},
         detail=detail,
-        badge=f"{RETRIED}{grouped(retried)}" if retried else "",
+        badge=" ".join(filter(None, (f"{RETRIED}{grouped(retried)}" if retried else "", _stale(node, stale)))),
         part=None if part is None else min(max(part, 0.0), 1.0),
+        stale=stale > 0,
         title=title,
     )
+
+
+def _stale(node: Node, number: int) -> str:
+    if not number:
+        return ""
+    return f"{STALE} {grouped(number)} stale" if node.grouped else f"{STALE} stale"
 
 
 def _finished(counts: Counter[CallState]) -> int:
@@ -107,6 +121,8 @@ def call_title(call: CallRecord) -> str:
     if call.state is CallState.RUNNING and (call.progress is not None or call.message):
         told = "" if call.progress is None else f"{call.progress:.0%}"
         lines.append(" ".join(filter(None, (told, one_line(call.message or "")))))
+    if call.stale:
+        lines.append(f"{STALE} {STALE_MEANS}")
     if call.error is not None:
         lines.append(error_line(call))
     if call.state is CallState.CANCELLED and call.reason:
@@ -145,5 +161,6 @@ def _bar_state(record: RunRecord, node: Node) -> NodeState:
         detail="",
         badge="",
         part=None,
+        stale=False,
         title=f"{title}\nfor {listed([record.by_index[i].id for i in node.calls[: SHOWN + 1]])}",
     )

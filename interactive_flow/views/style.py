@@ -38,6 +38,9 @@ RUN_SYMBOLS: Mapping[str, str] = MappingProxyType({**SYMBOLS, "interrupted": "�
 RETRIED = "↻"
 """Stands before the number of attempts of a call that was made more than once."""
 
+STALE = "△"
+"""Stands for a call whose value is that of before something it was computed from was replaced."""
+
 DASHES: Mapping[str, str | None] = MappingProxyType(
     {
         "waiting": "4 3",
@@ -51,6 +54,9 @@ DASHES: Mapping[str, str | None] = MappingProxyType(
     }
 )
 """The dashes of each state's border, for drawings without the style sheet."""
+
+STALE_DASHES = "6 3"
+"""The dashes of the border of what is stale, whatever its state."""
 
 WIDTHS: Mapping[str, float] = MappingProxyType(
     {

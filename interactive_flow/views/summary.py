@@ -4,7 +4,7 @@ There is one row for each task name and place: the place is the path of the encl
 a hundred calls of the sub-workflow ``resize`` are one row ``resize`` with rows below it, not a hundred blocks, and the
 number of rows is bounded by the size of the code, not of the data.  A workflow that calls itself keeps its rows, too.
 Combinators are not counted (nobody waits for a worker for them); calls that a combinator or a rule made count
-where that stands.
+where that stands.  Nor are notebook cells, each of which is a row with all that it called.
 
 `Summariser` keeps a tally for each row and only looks at the calls that changed, so that a live panel over tens of
 thousands of calls costs what happened since the last look; `summarise` is one such look at a whole record.
@@ -44,8 +44,9 @@ class Row(TypedDict):
 
     ``key`` is unique and stable; ``group`` the names of the enclosing sub-workflows, outermost first, and ``depth``
     their number.  ``done`` calls have a value (those ``cached`` are among them); ``failed`` ones have none (those
-    ``timed_out`` are among them, and ``inherited`` ones, whose error came in with an argument).  ``mean`` is seconds a
-    call, of those that ran and succeeded.  ``more_running`` counts the calls with progress beyond those named.
+    ``timed_out`` are among them, and ``inherited`` ones, whose error came in with an argument).  ``stale`` ones were
+    computed from something that was replaced since.  ``mean`` is seconds a call, of those that ran and succeeded.
+    ``more_running`` counts the calls with progress beyond those named.
     """
 
     key: str
@@ -64,6 +65,7 @@ class Row(TypedDict):
     inherited: int
     cancelled: int
     retried: int
+    stale: int
     mean: float | None
     progress: list[RunningCall]
     more_running: int
@@ -89,6 +91,7 @@ class Summary(TypedDict):
     known: int
     growing: bool
     retried: int
+    stale: int
     workers: int
     cached_from: str | None
     rows: list[Row]
@@ -113,7 +116,8 @@ class _Tally:
     """A row's running totals."""
 
     __slots__ = (
-        "key", "name", "group", "kind", "counts", "total", "retried", "inherited", "spent", "timed", "active",
+        "key", "name", "group", "kind", "counts", "total", "retried", "stale", "inherited", "spent", "timed",
+        "active", "is_cell",
     )  # fmt: skip
 
     def __init__(self, key: str, name: str, group: tuple[str, ...], kind: CallKind) -> None:
@@ -124,6 +128,8 @@ class _Tally:
         self.counts: Counter[CallState] = Counter()
         self.total = 0
         self.retried = 0
+        self.stale = 0
+        self.is_cell = False
         self.inherited = 0
         self.spent = 0.0
         self.timed = 0
@@ -148,7 +154,7 @@ class Summariser:
         self.record = record
         self._tallies: dict[tuple[tuple[str, ...], CallKind, str], _Tally] = {}
         self._paths: dict[int, tuple[str, ...]] = {0: ()}
-        self._known: dict[int, tuple[_Tally, CallState, bool]] = {}
+        self._known: dict[int, tuple[_Tally, CallState, bool, bool]] = {}
         self._spent = 0.0
         self._now = 0.0
 
@@ -175,20 +181,26 @@ class Summariser:
     def _take(self, call: CallRecord) -> None:
         if call.kind is CallKind.COMBINATOR:
             return
-        state, retried = call.state, call.attempts > 1
+        state, retried, stale = call.state, call.attempts > 1, call.stale
         known = self._known.get(call.index)
         if known is None:
             tally = self._tally_for(call)
+            tally.is_cell = call.is_cell
             tally.total += 1
+            before = None
         else:
-            tally, before, was_retried = known
-            if before is state and was_retried is retried:
+            tally, before, was_retried, was_stale = known
+            if before is state and was_retried is retried and was_stale is stale:
                 return
             tally.counts[before] -= 1
             tally.retried -= was_retried
-        self._known[call.index] = (tally, state, retried)
+            tally.stale -= was_stale
+        self._known[call.index] = (tally, state, retried, stale)
         tally.counts[state] += 1
         tally.retried += retried
+        tally.stale += stale
+        if before is state:
+            return
         if state is CallState.RUNNING:
             tally.active[call.index] = call
             return
@@ -234,14 +246,16 @@ class Summariser:
         counts = {state.value: record.count[state] for state in CallState}
         tallies = self._tallies.values()
         unfinished = any(
-            tally.kind is CallKind.WORKFLOW and any(n and not s.final for s, n in tally.counts.items())
+            tally.kind is CallKind.WORKFLOW
+            and not tally.is_cell
+            and any(n and not s.final for s, n in tally.counts.items())
             for tally in tallies
         )
         return Summary(
             name=record.name,
             run=record.run,
             status=record.status.value,
-            elapsed=elapsed,
+            elapsed=max(elapsed - record.began_at, 0.0),
             eta=self._eta(elapsed) if running else None,
             counts=counts,
             done=counts["succeeded"] + counts["cached"],
@@ -249,9 +263,10 @@ class Summariser:
             known=sum(counts.values()),
             growing=running and (record.returned_at is None or unfinished),
             retried=sum(tally.retried for tally in tallies),
+            stale=sum(tally.stale for tally in tallies if not tally.is_cell),
             workers=record.workers,
             cached_from=record.cached_from,
-            rows=[self._row(tally) for tally in self._in_order()],
+            rows=[self._row(tally) for tally in map(self._whole, self._in_order()) if tally.total],
         )
 
     def _in_order(self) -> list[_Tally]:
@@ -267,6 +282,20 @@ class Summariser:
             if tally.kind is CallKind.WORKFLOW:
                 stack += reversed(children.get((*tally.group, tally.name), []))
         return result
+
+    def _whole(self, tally: _Tally) -> _Tally:
+        """The tally for a row: that of a cell is of all that the cell called."""
+        if not tally.is_cell:
+            return tally
+        whole = _Tally(tally.key, tally.name, tally.group, tally.kind)
+        for other in self._tallies.values():
+            if other.group[:1] == (tally.name,):
+                whole.counts.update(other.counts)
+                whole.total += other.total
+                whole.retried += other.retried
+                whole.stale += other.stale
+                whole.inherited += other.inherited
+        return whole
 
     def _row(self, tally: _Tally) -> Row:
         counts = tally.counts
@@ -288,6 +317,7 @@ class Summariser:
             inherited=tally.inherited,
             cancelled=counts[CallState.CANCELLED],
             retried=tally.retried,
+            stale=tally.stale,
             mean=tally.mean,
             progress=[
                 RunningCall(

@@ -14,7 +14,7 @@ from interactive_flow.views.html import count_texts, done_text, eta_text, row_te
 from interactive_flow.views.markup import clean, counted, grouped, one_line, short_id
 from interactive_flow.views.sections import brief_error, not_reused, root_failures
 from interactive_flow.views.states import error_line
-from interactive_flow.views.style import RETRIED, RUN_SYMBOLS, SYMBOLS
+from interactive_flow.views.style import RETRIED, RUN_SYMBOLS, STALE, SYMBOLS
 from interactive_flow.views.summary import Row, Summary, summarise
 
 ENTRIES_SHOWN = 10
@@ -41,8 +41,8 @@ def text_snapshot(record: RunRecord, width: int = 78) -> str:
     width = max(width, 40)
     summary = summarise(record)
     lines = [_head(summary, width), *_overall(summary, width), *_rows(summary, width)]
-    lines += [*_errors(record), *_not_needed(record, width), *_not_reused(record, width)]
-    if record.status is RunStatus.SUCCEEDED:
+    lines += [*_errors(record), *_not_needed(record, width), *_not_reused(record, width), *_stale(record, width)]
+    if record.status is RunStatus.SUCCEEDED and not record.session:
         lines.append(f"result: {record.describe_value()}")
     return "\n".join(_cut(clean(line), width) for line in lines)
 
@@ -66,6 +66,8 @@ def _overall(summary: Summary, width: int) -> Iterator[str]:
     texts = [f"{SYMBOLS[state]} {text}" for state, text in count_texts(summary)]
     if summary["retried"]:
         texts.append(f"{RETRIED} {grouped(summary['retried'])} retried")
+    if summary["stale"]:
+        texts.append(f"{STALE} {grouped(summary['stale'])} stale")
     if texts:
         yield from textwrap.wrap("  ".join(texts), width, break_long_words=False)
 
@@ -120,6 +122,14 @@ def _errors(record: RunRecord) -> Iterator[str]:
     own = record.error
     if own is not None and record.status is RunStatus.FAILED and not any(call.error is own for call in roots):
         yield f"{SYMBOLS['failed']} {type(own).__name__}: {one_line(brief_error(own), 400)}"
+
+
+def _stale(record: RunRecord, width: int) -> Iterator[str]:
+    ids = [short_id(call.id) for call in record.calls if call.stale and not call.is_cell]
+    if ids:
+        shown = ", ".join(ids[:ENTRIES_SHOWN])
+        more = f" and {grouped(len(ids) - ENTRIES_SHOWN)} more" if len(ids) > ENTRIES_SHOWN else ""
+        yield from textwrap.wrap(f"{STALE} stale: {shown}{more}", width, subsequent_indent="  ", break_long_words=False)
 
 
 def _not_needed(record: RunRecord, width: int) -> Iterator[str]:

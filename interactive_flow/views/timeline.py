@@ -122,6 +122,7 @@ def timeline_svg(
 def _lanes(record: RunRecord, path: set[str], nodes: Mapping[int, str], clock: float) -> list[_Lane]:
     workers: dict[str, list[_Bar]] = {}
     spans: list[_Bar] = []
+    cells: list[_Bar] = []
     stops: dict[int, list[Barrier]] = {}
     for barrier in record.barriers:
         stops.setdefault(barrier.workflow, []).append(barrier)
@@ -135,7 +136,7 @@ def _lanes(record: RunRecord, path: set[str], nodes: Mapping[int, str], clock: f
                 stood = stops.get(call.index, [])
                 bar = _Bar(call.started_at, end, call.state, call.name, title, spans=True, stood=stood)
                 bar.node = nodes.get(call.index)
-                spans.append(bar)
+                (cells if call.is_cell else spans).append(bar)
             continue
         for attempt in call.tries:
             end = clock if attempt.finished_at is None else attempt.finished_at
@@ -147,7 +148,7 @@ def _lanes(record: RunRecord, path: set[str], nodes: Mapping[int, str], clock: f
             known = "unnamed" if attempt.finished_at is not None else RUNNING
             workers.setdefault(attempt.worker or known, []).append(bar)
     lanes = [lane for name in _in_order(workers) for lane in _packed(name, workers[name])]
-    return lanes + _packed("sub-workflows", spans)
+    return lanes + _packed("sub-workflows", spans) + _packed("cells", cells)
 
 
 def _in_order(names: Iterable[str]) -> list[str]:

@@ -44,7 +44,7 @@ def test_the_report_is_written_where_one_says(kernel, tmp_path):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("%flow bogus", "there are graph, timeline, decisions, report and help"),
+        ("%flow bogus", "there are graph, timeline, decisions, report, refresh, cancel, reset, store, runs and help"),
         ("%flow graph now", "%flow graph"),
         ("%flow report a b", "%flow report [PATH]"),
         ("%flow report 'a", "No closing quotation"),

@@ -249,7 +249,7 @@ def test_the_result() -> None:
 
 def test_the_legend_shows_what_there_is() -> None:
     assert words(legend_html(video(0.7).record())) == "◎ ready ◐ running ✓ succeeded barrier"
-    assert words(legend_html()).endswith("◆ cached ↻2 attempts barrier")
+    assert words(legend_html()).endswith("◆ cached ↻2 attempts barrier △ stale")
 
 
 def test_without_a_drawing_there_is_text_and_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ export class GraphView {
       const node = this.window.item(id);
       if (!node) continue;
       node.dataset.state = s.state;
+      node.toggleAttribute("data-stale", s.stale);
       const text = (selector, value) => {
         const part = node.querySelector(`:scope > ${selector}`);
         if (part && part.textContent !== value) part.textContent = value;
