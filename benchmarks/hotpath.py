@@ -42,13 +42,13 @@ STAGES = {
     ),
     "the task runs": r"worker\.py|Attempts\.arguments|fill|_value_of|TinyCalls\._run_batch",
     "its outcome is reported": (
-        r"Attempts\.(succeeded|_leave)|Runner\.(report|finished)|Durations|"
+        r"Attempts\.(succeeded|_leave)|ExecutorSide\.(report|finished)|Durations|"
         r"Graph\.(settle|_tell_dependents|_argument_arrived|mark)|Barrier\.arrived"
     ),
     "barriers": (
         r"fibers\.py|CodeSide\.|Engine\.(block|workflow_heard|advanced)|Barrier|first_lost|Runner\._advance|TinyCalls\."
     ),
-    "the runner's loop": r"Runner\.|Engine\.|Attempts\.|clock|Timers|interrupts",
+    "the runner's loop": r"(Runner|ExecutorSide)\.|Engine\.|Attempts\.|clock|Timers|interrupts",
 }
 """What belongs to a stage, as a pattern for ``Class.function (file)``; the first that fits counts."""
 

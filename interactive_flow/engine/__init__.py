@@ -15,6 +15,9 @@ module             holds
 `combinators`      the nodes that choose among others: first, finish_order, parallel_reduce
 `fibers`           how workflow code is parked at a barrier and continued
 `timers`           deadlines: timeouts and retries
+`past`             what is known of a run from its events
+`memory`           how calls get what they got in a run before: `recall` continues one, `reuse` takes its values
+`likeness`         whether a call is the one that was recorded
 `engine`           the state machine
 =================  ==================================================================================
 """

@@ -17,8 +17,8 @@ from interactive_flow.engine.calls import Barrier, Call, Job, StreamCall, TaskCa
 from interactive_flow.engine.containers import fill_arguments
 from interactive_flow.engine.graph import _NO_KWARGS, FAILED, READY, RUNNING, SUCCEEDED, Driver, Graph
 from interactive_flow.engine.lanes import Lanes
+from interactive_flow.engine.memory import Memory
 from interactive_flow.engine.ranking import Ranking
-from interactive_flow.engine.recall import Memory
 from interactive_flow.engine.timers import TimerKind, Timers
 from interactive_flow.model.brief import brief_error
 from interactive_flow.model.errors import TaskError, TaskTimeout
@@ -97,7 +97,7 @@ class Attempts(Graph):
         else:
             self.lanes.add(call)
 
-    # -- what is known from before (see `interactive_flow.engine.recall`) ------------------------------------------
+    # -- what is known from before (see `interactive_flow.engine.memory`) ------------------------------------------
 
     def go_live(self, call: Call) -> None:
         """The memory has nothing to tell of a call that it held back: it is run."""

@@ -202,7 +202,8 @@ class Engine(Attempts):
 
     def _workflow_ready(self, call: WorkflowCall) -> None:
         """Every argument of a sub-workflow is there: it begins, if its value is not known from before."""
-        if call.spec.keyed_by is not None:
+        # A run that has its past again looks nothing up: what was not known then may be known by now.
+        if call.spec.keyed_by is not None and not (self.memory is not None and self.memory.active):
             call.state = READY
             self.look_up(call)
         else:

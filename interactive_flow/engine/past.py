@@ -23,14 +23,42 @@ from interactive_flow.model.events import (
     CallStarted,
     CallSucceeded,
     CallYielded,
-    Event,
     RunStarted,
     WorkflowReturned,
 )
+from interactive_flow.model.log import EventLog, code_of
 from interactive_flow.model.states import CallKind
 
-STEPS = (CallScheduled, BarrierEntered, WorkflowReturned)
-"""The events that workflow code makes."""
+_STEPS = frozenset(map(code_of, (CallScheduled, BarrierEntered, WorkflowReturned)))
+_SCHEDULED, _FAILED = code_of(CallScheduled), code_of(CallFailed)
+
+
+class Steps:
+    """Counts the steps that workflow code takes: the events that it makes.
+
+    Attributes:
+        taken: how many so far.
+    """
+
+    __slots__ = ("_workflows", "taken")
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self._workflows: set[int] = set()
+
+    def count(self, events: Iterable[tuple[Any, ...]]) -> int:
+        """Counts on; how many there are now.
+
+        Args:
+            events: the next ones, as `EventLog.tail` gives them.
+        """
+        for raw in events:
+            code = raw[0]
+            if code == _SCHEDULED and raw[5] == CallKind.WORKFLOW:
+                self._workflows.add(raw[2])
+            if code in _STEPS or (code == _FAILED and raw[2] in self._workflows):  # its code has raised something
+                self.taken += 1
+        return self.taken
 
 
 class Made(NamedTuple):
@@ -92,7 +120,7 @@ class Past:
     said: dict[str, tuple[float | None, str | None]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, rounds: Sequence[Iterable[Event]], before: Past | None = None) -> Past:
+    def read(cls, rounds: Sequence[EventLog], before: Past | None = None) -> Past:
         """What the events tell.
 
         Args:
@@ -118,16 +146,15 @@ class _Reader:
 
     def __init__(self, past: Past) -> None:
         self.past = past
-        self.steps = 0
+        self.steps = Steps()
         self.ids: dict[int, str] = {}
         self.kinds: dict[int, CallKind] = {}
         self.made: dict[int, Made] = {}
         self.arrivals: list[Arrival] = []
 
-    def read(self, events: Iterable[Event]) -> None:
-        for event in events:
-            if isinstance(event, STEPS):
-                self.steps += 1
+    def read(self, events: EventLog) -> None:
+        for raw, event in zip(events.tail(0), events, strict=False):
+            self.steps.count((raw,))
             take = _TAKES.get(type(event))
             if take is not None:
                 take(self, event)
@@ -136,7 +163,7 @@ class _Reader:
     def _add(self, index: int, value: Any, error: Any = None, seconds: float = 0.0, run: str = "") -> None:
         id = self.ids[index]
         self.arrivals.append(
-            Arrival(id, self.made[index], self.steps, None, value, error, seconds, run or self.past.run)
+            Arrival(id, self.made[index], self.steps.taken, None, value, error, seconds, run or self.past.run)
         )
 
     def _run_started(self, e: RunStarted) -> None:
@@ -161,7 +188,7 @@ class _Reader:
 
     def _yielded(self, e: CallYielded) -> None:
         id, made = self.ids[e.call], self.made[e.call]
-        self.arrivals.append(Arrival(id, made, self.steps, e.position, e.value, None, 0.0, self.past.run))
+        self.arrivals.append(Arrival(id, made, self.steps.taken, e.position, e.value, None, 0.0, self.past.run))
 
     def _succeeded(self, e: CallSucceeded) -> None:
         if self.kinds[e.call] is CallKind.TASK:

@@ -1,11 +1,12 @@
-"""Where memories come from: runs in this process, and runs in a store (see `interactive_flow.engine.recall`)."""
+"""Where memories come from: runs in this process, and runs in a store (see `interactive_flow.engine.memory`)."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from interactive_flow.engine.past import Past
-from interactive_flow.engine.recall import Recall, Reuse
+from interactive_flow.engine.recall import Recall
+from interactive_flow.engine.reuse import Reuse
 from interactive_flow.model.errors import TaskError
 from interactive_flow.store import Store, StoredException, loaded
 from interactive_flow.store.fingerprint import value_fingerprint

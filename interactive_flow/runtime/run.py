@@ -20,8 +20,9 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
+from interactive_flow.engine.memory import Memory
 from interactive_flow.engine.past import Past
-from interactive_flow.engine.recall import Memory, Recall
+from interactive_flow.engine.recall import Recall
 from interactive_flow.engine.spec import WorkflowSpec
 from interactive_flow.model.errors import (
     CacheWarning,
@@ -369,7 +370,7 @@ class Run:
         if self._again is None:
             raise ValueError(f"how run {self.id} of {self.name} was begun is not known, so it cannot be begun again")
         before = self._memory.past if self._memory is not None else None
-        return self._again(self._args, self._kwargs, Past.read([self.events()], before))
+        return self._again(self._args, self._kwargs, Past.read([self._runner.engine.events], before))
 
     # -- what happened --------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Drives one run: hands ready calls to executors, advances workflow code, keeps the time.
+"""Drives one run: advances workflow code, keeps the time, sees that calls are handed out.
 
 One thread, the *runner's*, runs all the workflow code of the run, one piece at a time: the thread that called
 ``wf.run``, or one of its own for ``wf.start``.  The engine itself may be driven from any thread that holds the
@@ -15,51 +15,29 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Sequence
-from operator import itemgetter
+from collections.abc import Callable
 from typing import Any
 
-from interactive_flow.engine.calls import Call, Job, WorkflowCall
+from interactive_flow.engine.calls import Call, WorkflowCall
 from interactive_flow.engine.containers import gather
 from interactive_flow.engine.engine import Engine
 from interactive_flow.engine.fibers import Raised, Returned
+from interactive_flow.engine.memory import Lost, Memory
 from interactive_flow.engine.placeholder import current_workflow
-from interactive_flow.engine.recall import Lost, Memory
 from interactive_flow.engine.spec import WorkflowSpec
 from interactive_flow.model.errors import DeterminismError, TaskError
 from interactive_flow.model.states import CallState, RunStatus
 from interactive_flow.runtime.cache import NO_CACHING, Caching, Lookups
-from interactive_flow.runtime.clock import SYSTEM_CLOCK, Clock
-from interactive_flow.runtime.code_side import CodeSide
-from interactive_flow.runtime.executors import Executor, InlineExecutor, Report, ThreadExecutor, make_executor
+from interactive_flow.runtime.clock import SYSTEM_CLOCK
+from interactive_flow.runtime.executor_side import ExecutorSide, Lane
+from interactive_flow.runtime.executors import InlineExecutor, ThreadExecutor, make_executor
 from interactive_flow.runtime.tiny import TinyCalls
-from interactive_flow.runtime.worker import Failure
 
 _RUNNING = CallState.RUNNING
-_outcome = itemgetter(1)
 _UNDER_WAY = RunStatus.RUNNING
 
 
-class Lane:
-    """An executor of this run, and how many more jobs it takes."""
-
-    __slots__ = ("capacity", "executor", "free", "key", "queues", "submit_many", "workers")
-
-    def __init__(self, key: Any, executor: Executor) -> None:
-        self.key = key
-        self.executor = executor
-        self.free = self.capacity = executor.capacity
-        self.queues = getattr(executor, "queues", False)
-        self.workers = getattr(executor, "workers", executor.capacity)
-        self.submit_many = getattr(executor, "submit_many", None)
-
-    @property
-    def is_busy(self) -> bool:
-        """True where all workers have something to do, and further calls would only wait elsewhere."""
-        return self.queues and self.capacity - self.free >= self.workers
-
-
-class Runner(CodeSide):
+class Runner(ExecutorSide):
     """One run in the making.
 
     Args:
@@ -90,14 +68,12 @@ class Runner(CodeSide):
         restarts: int = 0,
         caching: Caching = NO_CACHING,
     ) -> None:
-        super().__init__()
+        own = Lane(None, make_executor(executor, max_workers))
+        super().__init__(max_workers, own)
         self.run = run
         self._caches_all = caching.all_tasks
         self.lookups = Lookups(self, caching.store)
-        self._max_workers = max_workers
-        own = Lane(None, make_executor(executor, max_workers))
-        self._lanes: dict[Any, Lane] = {None: own}
-        self.clock: Clock = getattr(own.executor, "clock", SYSTEM_CLOCK)
+        self.clock = getattr(own.executor, "clock", SYSTEM_CLOCK)
         self.echo = True
         self.t0 = self.clock.now()
         self._wall, self._rate_limit, self._restarts = time.time(), rate_limit, restarts
@@ -105,7 +81,6 @@ class Runner(CodeSide):
         self.engine = self._new_engine()
         self.engine.memory = memory
         self._asleep_until: float | None = None  # None: awake; infinity: until something happens
-        self._cancel_reason: str | None = None
         self._tiny = TinyCalls(self)
         self.when_over: Callable[[], None] | None = None
         self.when_anew: Callable[[int, tuple[Any, ...], dict[str, Any]], None] | None = None
@@ -320,59 +295,6 @@ class Runner(CodeSide):
 
     # -- with the lock held ---------------------------------------------------------------------------------------
 
-    def _react(self) -> None:
-        """Does what the engine left to do."""
-        engine = self.engine
-        engine.lanes.fresh = False
-        if engine.abandoned:
-            for job in engine.abandoned:
-                if job.lane is not None:
-                    job.lane.free += 1
-                    self._note_free(job.lane)
-                    job.lane.executor.cancel(job)
-            engine.abandoned.clear()
-        if engine.lookups:
-            self.lookups.take_up()
-        for key, waiting in engine.lanes.by_key.items():
-            if not waiting or self._cancel_reason is not None:
-                continue
-            try:
-                lane = self._lanes.get(key) or self._open_lane(key)
-            except Exception as error:  # this may be any thread, and the run must not be left waiting
-                engine.crash(error)
-                break
-            if lane.queues:
-                self._hand_out_many(lane)
-                continue
-            while lane.free > 0:
-                following = engine.start_next(key)
-                if following is None:
-                    break
-                lane.free -= 1
-                following.lane = lane
-                lane.executor.submit(following)
-                if isinstance(lane.executor, InlineExecutor):
-                    self._wake()
-        self._tell_own_thread()
-
-    def _hand_out_many(self, lane: Lane) -> None:
-        """Hands out to an executor with a queue, which need not hear of every single call at once."""
-        jobs = self.engine.start_many(lane.key, lane.free)
-        lane.free -= len(jobs)
-        for job in jobs:
-            job.lane = lane
-        if lane.submit_many is not None:
-            lane.submit_many(jobs)
-        else:
-            for job in jobs:
-                lane.executor.submit(job)
-        self._note_free(lane)
-
-    def _note_free(self, lane: Lane) -> None:
-        """To be called whenever the number of free places has changed."""
-        if lane.queues:
-            self.engine.lanes.by_key[lane.key].sated = lane.is_busy
-
     def _tell_own_thread(self) -> None:
         """Wakes the runner's thread where there is something for it to do, or sees to it that somebody else does it."""
         engine = self.engine
@@ -400,115 +322,6 @@ class Runner(CodeSide):
         if self._asleep_until is not None:
             self._asleep_until = None
             self._signal.put(None)
-
-    def _open_lane(self, key: Any) -> Lane:
-        given = self.engine.lanes.by_key[key].executor
-        executor = make_executor(given, self._max_workers)
-        clock = getattr(executor, "clock", self.clock)
-        if clock is not self.clock and clock.now is self.clock.now:
-            self.clock = clock  # it tells the same time, and knows better how to wait
-            self._wake()
-        self.context.copy().run(executor.open, self)
-        lane = self._lanes[key] = Lane(key, executor)
-        return lane
-
-    # -- what executors report (in any thread) --------------------------------------------------------------------
-
-    def finished(self, job: Job, outcome: Any, started: float, finished: float, worker: str) -> Job | None:
-        """See `Port.finished`."""
-        t0 = self.t0
-        if self.lookups.missed:
-            self.lookups.pack(job, outcome)
-        with self.lock:
-            if job.abandoned:
-                return None
-            self.report(job, outcome, started - t0, finished - t0, worker)
-            lane, engine = job.lane, self.engine
-            following = engine.start_next(lane.key, lane.queues) if self._cancel_reason is None else None
-            if following is None:
-                lane.free += 1
-                self._note_free(lane)
-            else:
-                following.lane = lane
-            if engine.lanes.fresh or engine.abandoned:
-                self._react()
-            else:
-                self._tell_own_thread()
-            return following
-
-    def finished_many(self, reports: Sequence[Report]) -> None:
-        """See `Port.finished_many`."""
-        if self.lookups.missed:
-            self.lookups.pack_many(reports)
-        with self.lock:
-            taken = self.report_many(reports)
-            if taken:
-                lane = reports[0][0].lane
-                lane.free += taken
-                self._note_free(lane)
-            self._react()
-
-    def begun(self, job: Job, at: float, worker: str) -> None:
-        """See `Port.begun`."""
-        with self.lock:
-            self.engine.begun(job, at - self.t0, worker)
-            self._react()
-
-    def resize(self, executor: Executor, capacity: int) -> None:
-        """See `Port.resize`."""
-        with self.lock:
-            for lane in self._lanes.values():
-                if lane.executor is executor:
-                    lane.free += capacity - lane.capacity
-                    lane.capacity = capacity
-                    self._note_free(lane)
-            self._react()
-
-    def report(self, job: Job, outcome: Any, started: float, finished: float, worker: str) -> None:
-        """Tells the engine how a job has ended; times are seconds since the start of the run."""
-        try:
-            if type(outcome) is Failure:
-                self.engine.attempt_failed(job, outcome.error, started, finished, worker)
-            else:
-                self.engine.succeeded(job, outcome, started, finished, worker)
-        except Exception as error:  # a bug here must end the run, not leave it waiting
-            self.engine.crash(error)
-
-    def report_many(self, reports: Sequence[Report]) -> int:
-        """Tells the engine how several jobs have ended, in times of the clock; how many were not abandoned."""
-        if Failure not in map(type, map(_outcome, reports)):
-            try:
-                return self.engine.succeeded_many(reports, self.t0)
-            except Exception as error:  # as in `report`
-                self.engine.crash(error)
-                return 0
-        taken, t0 = 0, self.t0
-        for job, outcome, started, finished, worker in reports:
-            if not job.abandoned:
-                taken += 1
-                self.report(job, outcome, started - t0, finished - t0, worker)
-        return taken
-
-    def heartbeat(self, job: Job, progress: float | None, message: str | None) -> bool:
-        """See `Port.heartbeat`."""
-        with self.lock:
-            if job is self._tiny.current:
-                self._tiny.begin()
-            self.engine.heartbeat(job, progress, message)
-            return job.call.job is job
-
-    def produced(self, job: Job, item: Any) -> bool:
-        """See `Port.produced`."""
-        with self.lock:
-            self.engine.produced(job, item)
-            self._react()
-            return not job.abandoned
-
-    def fetch_output(self) -> None:
-        """Makes events of what running tasks have printed so far; for whoever watches."""
-        with self.lock:
-            self._tiny.begin()
-            self.engine.fetch_output()
 
     # -- what others ask ------------------------------------------------------------------------------------------
 
