@@ -143,7 +143,7 @@ class SessionRecord(RunRecord):
         """Tells what a run tells by its last event."""
         cells = [call for call in self.calls if call.is_cell]
         began = self.by_index.get(self._cell) if self._cell is not None else None
-        self.began_at = began.scheduled_at if began is not None and self._own is None else 0.0
+        self.began_at = began.scheduled_at if began is not None else 0.0
         self.returned_at = None if self._coding else self.clock
         if not cells or any(not cell.state.final for cell in cells):
             self.status, self.finished_at = RunStatus.RUNNING, None

@@ -25,6 +25,7 @@ from interactive_flow.runtime.worker import current_job
 
 _lock = threading.Lock()
 _users = 0
+_streams: deque[TaskStream] = deque(maxlen=16)
 
 
 class TaskStream:
@@ -82,6 +83,20 @@ def _replace(name: str, old: Any, new: Any) -> None:
             handler.stream = new
 
 
+def _stream(original: Any, name: str) -> TaskStream:
+    """The stream that stands for `original`, the same one as long as that is the same.
+
+    It is kept when its runs are over.  A ``print`` that another thread is in the middle of holds on to the stream by a
+    borrowed reference, so that giving the stream back would pull it away under its feet.
+    """
+    for stream in _streams:
+        if stream.original is original and stream.name == name:
+            return stream
+    stream = TaskStream(original, name)
+    _streams.append(stream)
+    return stream
+
+
 @contextmanager
 def captured_output() -> Iterator[None]:
     """Within it, what tasks print is kept with their calls; may be entered by several runs at once."""
@@ -91,7 +106,7 @@ def captured_output() -> Iterator[None]:
         if _users == 1:
             for name in ("stdout", "stderr"):
                 original = _below(getattr(sys, name))
-                _replace(name, original, TaskStream(original, name))
+                _replace(name, original, _stream(original, name))
     try:
         yield
     finally:

@@ -370,7 +370,12 @@ class Session(Run):
         Raises:
             TaskError: a call has failed.
         """
-        self._runner.force(cell)
+        over = _Over()
+        self._runner.tell(cell, over)
+        wait_for(over.event)
+        if cell.failed:
+            cell.outcome.observed = True
+            raise cell.outcome.with_traceback(None)
 
     def result(self, timeout: float | None = None) -> Any:
         """A session has no result; the values are in the notebook's variables."""
@@ -423,6 +428,19 @@ class Session(Run):
     def events_so_far(self) -> EventLog:
         """The events, as `events` gives them, and without a copy; more are appended while one looks."""
         return self._runner.engine.events
+
+
+class _Over:
+    """A thread that waits for a cell; told like any node that depends on it."""
+
+    __slots__ = ("event", "state")
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.state = CallState.RUNNING
+
+    def arrived(self, done: Call) -> None:
+        self.event.set()
 
 
 def _runs_here(cell: CellCall) -> bool:

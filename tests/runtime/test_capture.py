@@ -16,6 +16,7 @@ from laboratory import Laboratory
 from interactive_flow import Retry, TaskError, flow, task, wait
 from interactive_flow.model.events import CallOutput, CallSucceeded, Event
 from interactive_flow.model.record import OUTPUT_LIMIT
+from interactive_flow.runtime.capture import captured_output
 from interactive_flow.runtime.observers import set_display_provider
 
 SOON = 20.0
@@ -315,3 +316,13 @@ def test_it_is_passed_on_only_where_no_observer_shows_it(
         set_display_provider(None)
     assert workflow.last_run.calls[0].stdout == "text\n"
     assert capsys.readouterr().out == ("" if shows_output else "text\n")
+
+
+def test_the_stream_of_runs_is_not_given_back(capsys):
+    # A print in the middle of which it was would write to what is not there any more.
+    with captured_output():
+        first = sys.stdout
+    before = sys.stdout
+    with captured_output():
+        assert sys.stdout is first
+    assert sys.stdout is before
