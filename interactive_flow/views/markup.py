@@ -1,7 +1,8 @@
 """Text made fit for HTML, SVG and a plain line: everything that comes from users passes through here.
 
 Names, reprs, output and tracebacks may hold anything: markup, control characters that XML forbids even escaped, lone
-surrogates that cannot be encoded, terminal colours, progress bars that rewrite their line.
+surrogates that cannot be encoded, overrides of the direction of text, terminal colours, progress bars that rewrite
+their line.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ import re
 from collections.abc import Mapping
 
 _ENTITIES = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;", ord('"'): "&quot;", ord("'"): "&#39;"}
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_UNFIT = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202d\u202e]")
 _TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
 
 
 def clean(text: str) -> str:
-    """`text` with each character that XML 1.0 forbids replaced by U+FFFD."""
-    return _NOT_XML.sub("\ufffd", text)
+    """`text` with U+FFFD for each character that XML 1.0 forbids, and for those that turn round what comes after them.
+
+    The latter are the two overrides of direction; text that runs from right to left by itself needs none.
+    """
+    return _UNFIT.sub("\ufffd", text)
 
 
 def escape(text: object) -> str:

@@ -149,7 +149,8 @@ def _serialise(root: ET.Element) -> str:
         if each.tag not in ("text", "title", "tspan"):
             each.text = None
         if each.tag != "tspan":
-            each.tail = None
+            # A sanitiser may leave nothing but texts; then the space tells one from the next.
+            each.tail = " " if each.tag in ("text", "title") else None
     return ET.tostring(root, encoding="unicode", short_empty_elements=True)
 
 

@@ -29,7 +29,7 @@ TABS: Mapping[str, str] = MappingProxyType(
 )
 """The title of each tab by its name, in the order in which they are shown."""
 
-OPENED = ("progress", "graph")
+OPENED = ("progress", "graph", "timeline")
 """The tabs that are open where there is no script."""
 
 DECISIONS_SHOWN = 200

@@ -241,7 +241,8 @@ def _drawn(bar: _Bar, top: float, scale: _Scale) -> str:
     if bar.merged == 1 and room >= 4:
         name = one_line(bar.name, room) if text_width(bar.name) * FONT > width - 8 else one_line(bar.name)
         label = _text(left + 5, top + BAR / 2, name, class_="iflow-on-bar", fill="#24292f")
-    return element("g", element("title", escape(bar.title)) + rect + label, data_state=bar.state.value,
+    # The space tells one text from the next where a sanitiser leaves nothing but texts.
+    return element("g", element("title", escape(bar.title)) + " " + rect + label, data_state=bar.state.value,
                    data_of=bar.node)  # fmt: skip
 
 
@@ -283,7 +284,7 @@ def _stops(barriers: list[Barrier], scale: _Scale, top: float, height: float) ->
         title = f"barrier{where}: waited {seconds(barrier.left_at - barrier.entered_at)}"
         line = element("line", x1=f"{x:.1f}", x2=f"{x:.1f}", y1=f"{top:g}", y2=f"{top + height:g}",
                        class_="iflow-stop", stroke="#606060", stroke_dasharray="3 3")  # fmt: skip
-        yield element("g", element("title", escape(title)) + line)
+        yield element("g", element("title", escape(title)) + " " + line)
 
 
 def _apart(spans: Iterable[tuple[float, float]], x: Callable[[float], float]) -> Iterator[tuple[float, float]]:

@@ -14,6 +14,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -161,6 +162,30 @@ def page(lab: Lab, chromium: str) -> Iterator[Any]:
         page.set_default_timeout(PAGE_TIMEOUT)
         load(page, lab)
         yield page
+
+
+@pytest.fixture(scope="session")
+def axe(chromium: str, request: pytest.FixtureRequest) -> str:
+    """The script of axe-core, which judges how a page can be used without eyes or mouse; npm installs it once.
+
+    Where npm is missing, or there is no network, the tests fail under CI, and are skipped aloud elsewhere.
+    """
+    folder = Path(request.config.cache.mkdir("npm"))
+    wanted = (Path(__file__).parent / "package.json").read_text(encoding="utf-8")
+    script, present = folder / "node_modules" / "axe-core" / "axe.min.js", folder / "package.json"
+    if not script.exists() or present.read_text(encoding="utf-8") != wanted:
+        present.write_text(wanted, encoding="utf-8")
+        npm = shutil.which("npm") or "npm"
+        command = [npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]
+        try:
+            subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=120)
+        except (OSError, subprocess.SubprocessError) as error:
+            present.unlink()
+            message = f"axe-core cannot be had from npm ({error}): accessibility was NOT tested"
+            if os.environ.get("CI", "").lower() == "true":
+                pytest.fail(message)
+            pytest.skip(message)
+    return script.read_text(encoding="utf-8")
 
 
 def load(page: Any, lab: Lab) -> None:

@@ -129,3 +129,18 @@ def assert_finished(output):
     final = states(output)
     assert sorted(set(final)) == ["passed", "succeeded"]
     assert final.count("succeeded") == 8
+
+
+def assert_graph_bars_and_timeline_are_seen(shown):
+    assert shown.locator(".iflow-header .iflow-state").first.inner_text().split() == ["✓", "succeeded"]
+    for part in (
+        ".iflow-overall .iflow-part",
+        ".iflow-row .iflow-part[data-state=succeeded]",
+        "svg.iflow-svg [data-node] .iflow-shape",
+        "svg.iflow-timeline [data-state] rect",
+    ):
+        first = shown.locator(part).first
+        assert first.is_visible(), part
+        box = first.bounding_box()
+        assert box["width"] > 1, part
+        assert box["height"] > 1, part

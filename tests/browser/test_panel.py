@@ -6,7 +6,20 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from looks import ENDLESS, LIVE, RUN, TASKS, TWIN, WORKFLOW, assert_finished, assert_live, seen, states, watch
+from looks import (
+    ENDLESS,
+    LIVE,
+    RUN,
+    TASKS,
+    TWIN,
+    WORKFLOW,
+    assert_finished,
+    assert_graph_bars_and_timeline_are_seen,
+    assert_live,
+    seen,
+    states,
+    watch,
+)
 
 from interactive_flow.notebook.widget import script
 
@@ -65,6 +78,7 @@ def test_the_graph_stays_when_the_kernel_is_gone(open_notebook, reload, lab, the
     output = notebook.output(2)
     output.locator("svg [data-node]").first.wait_for()
     assert_finished(output)
+    assert_graph_bars_and_timeline_are_seen(output)
     page.locator(".jp-Dialog", has_text="Error Starting Kernel").get_by_role("button", name="Ok").click()
     page.locator(".jp-Dialog", has_text="Select Kernel").get_by_role("button", name="No Kernel").click()
     assert page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.session") is None

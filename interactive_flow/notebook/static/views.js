@@ -165,7 +165,7 @@ export class DecisionsView {
 export class Pane {
   constructor(close) {
     this.close = close;
-    this.element = make("aside", { class: "iflow-pane", "aria-label": "details", hidden: "" });
+    this.element = make("div", { class: "iflow-pane", role: "group", "aria-label": "details", hidden: "" });
   }
 
   tell(selected, details) {
@@ -188,7 +188,7 @@ export class Pane {
     for (const label of ["output", "traceback"]) {
       if (!details[label]) continue;
       parts.push(make("h5", {}, label));
-      parts.push(make("pre", { class: "iflow-pre", tabindex: "0", "aria-label": label }, details[label]));
+      parts.push(make("pre", { class: "iflow-pre", tabindex: "0", role: "group", "aria-label": label }, details[label]));
     }
     return parts;
   }

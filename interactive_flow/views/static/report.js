@@ -79,6 +79,7 @@ function drag(box, move) {
 
 function keys(box, actions) {
   box.tabIndex = 0;
+  box.setAttribute("role", "group");
   box.setAttribute("aria-label", "Graph; plus and minus zoom, arrows move, 0 fits it in");
   box.addEventListener("keydown", (event) => {
     if (event.target === box && actions[event.key] && !event.ctrlKey && !event.metaKey) {
