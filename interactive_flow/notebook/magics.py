@@ -22,7 +22,6 @@ from interactive_flow.notebook.refresh import refresh as run_again
 from interactive_flow.notebook.screens import publish
 from interactive_flow.runtime.run import Run, last_run
 from interactive_flow.store.errors import StoreError
-from interactive_flow.views.decisions import decisions_text
 from interactive_flow.views.html import draw, graph_html, style_html
 from interactive_flow.views.markup import element, seconds
 from interactive_flow.views.mermaid import mermaid
@@ -93,8 +92,9 @@ def timeline(run: Run) -> None:
 
 
 def decisions(run: Run) -> None:
-    """Shows what code did between barriers."""
-    print(decisions_text(run.record()))  # noqa: T201
+    """Shows what code did between barriers, and what it could have done sooner."""
+    found = run.decisions()
+    print(f"{found!r}\n\n{found.advice()}")  # noqa: T201
 
 
 def report(run: Run, path: str | None = None) -> None:

@@ -160,11 +160,15 @@ class Picture:
         """The run as it is now, for a reader that cannot be told of changes: HTML without script, and text."""
         self._look()
         svg = restyle(self._svg, self._graph) if self._svg and self._graph else None
-        panel = static_panel(self.record, svg or DRAW, self._graph if svg else None)
+        panel = static_panel(self.record, svg or DRAW, self._graph if svg else None, self._now())
         return {
             "text/html": element("div", panel, data_iflow_run=self.record.run),
-            "text/plain": text_snapshot(self.record),
+            "text/plain": text_snapshot(self.record, now=self._now()),
         }
+
+    def _now(self) -> float | None:
+        """Seconds since the start of the run: nothing may have happened for a while, and time goes on."""
+        return None if self.over or not self.record.seen else self.record.clock + time.monotonic() - self._told_at
 
     def _spoken(self) -> str:
         """What a screen reader says: news, not the clock."""
@@ -188,10 +192,7 @@ class Picture:
         changed = frozenset(index for index in self.record.changed if not by_index[index].replaced)
         self.record.changed.clear()
         self._unseen |= changed
-        self._summary = self._summariser.update(changed)
-        if not self.over:
-            # Nothing may have happened for a while, and time goes on.
-            self._summary["elapsed"] += time.monotonic() - self._told_at
+        self._summary = self._summariser.update(changed, self._now())
         self._top.renew(now=self.over)
         if self.tab in ("graph", "decisions", None) or self.over:
             self._draw_graph()
@@ -255,9 +256,7 @@ class Picture:
 
     def _write_timeline(self) -> str:
         nodes = self._fresh_model().node_of
-        return timeline_html(self.record, nodes, self._summary["elapsed"] + self.record.began_at) or _note(
-            "Nothing has run yet."
-        )
+        return timeline_html(self.record, nodes, self._now()) or _note("Nothing has run yet.")
 
 
 class _Part:

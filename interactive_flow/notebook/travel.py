@@ -5,6 +5,7 @@ Nothing of it is worked out before somebody opens the tab, and what is sent is r
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any
 
@@ -13,6 +14,8 @@ from interactive_flow.runtime.run import Run
 from interactive_flow.views.advice import analyse
 from interactive_flow.views.advice_words import advice_html
 from interactive_flow.views.travel import Travel
+
+log = logging.getLogger("interactive_flow")
 
 RATE, BURST = 8_000, 200_000
 """Bytes a second for pages, and bytes at once after a silence."""
@@ -29,6 +32,16 @@ class Teller:
         self._travel: Travel | None = None
         self._seen = -1
         self._advice: str | None = None
+
+    def answer(self, run: Run, wanted: str, question: dict[str, Any]) -> dict[str, Any] | None:
+        """What is `wanted`, ``"page"`` or ``"advice"``; None where it cannot be told."""
+        try:
+            return self.page(run, question) if wanted == "page" else self.advice(run, question)
+        except RuntimeError:
+            return {"again": AGAIN}  # the record was folded by another thread meanwhile
+        except Exception:
+            log.exception("the decisions of run %s could not be told", run.id)
+            return None
 
     def page(self, run: Run, question: dict[str, Any]) -> dict[str, Any]:
         """A page of steps; ``{"again": seconds}`` where none may be sent yet.

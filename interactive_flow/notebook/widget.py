@@ -111,7 +111,7 @@ class RunWidget(anywidget.AnyWidget):
                 self.tell(Picture(RunRecord(run.events())).rest())
             return
         if wanted in ("page", "advice"):
-            answer = None if run is None else getattr(self._teller, wanted)(run, content)
+            answer = self._teller.answer(run, wanted, content) if run is not None else None
             with self._lock:
                 self.send({"answers": content.get("ask"), "answer": answer})
             return

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     import graphviz
 
     from interactive_flow.store import Store
+    from interactive_flow.views.advice_words import Decisions
 
 _HEARTBEAT = 0.1
 """Seconds: how often an awaited run lets the event loop look for interrupts."""
@@ -418,11 +419,11 @@ class Run:
 
         return Picture(timeline_svg(self.record()))
 
-    def decisions(self) -> list[Any]:
-        """What the workflow's code did between barriers, one entry for each time it advanced."""
-        from interactive_flow.views.decisions import decisions
+    def decisions(self) -> Decisions:
+        """What the workflow's code did between barriers, one entry for each advance; the list has an `advice()`."""
+        from interactive_flow.views.advice_words import Decisions
 
-        return list(decisions(self.record()))
+        return Decisions(self.record())
 
     def report(self) -> str:
         """The run in plain text: state, progress for each task, errors, what nobody needed."""

@@ -25,6 +25,13 @@ module                what it offers
 `views.critical`      ``critical_path(record) -> tuple[float, list[str]]``: seconds, and the ids of the longest chain.
 `views.chrome`        ``chrome_trace(record) -> str``: trace-event JSON for Perfetto and chrome://tracing.
 `views.decisions`     ``decisions(record) -> list[Decision]`` and ``decisions_text(record) -> str``.
+`views.advice`        ``analyse(record) -> Analysis``: what barriers cost, which calls need not have stood after them,
+                      how long the run would have taken then, or with other numbers of workers.
+`views.advice_words`  The same in words: ``advice_text(record, analysis)``, ``advice_html(record, analysis)``.
+`views.plan`          ``plan_of(record) -> Plan``: a run as what could be carried out again, which
+                      ``views.simulation.simulate(plan, workers) -> seconds`` does.
+`views.travel`        ``Travel(record).page(first) -> Page``: the decisions for a slider, as plain data.
+`views.sources`       ``Sources(record).at(site) -> Listing | None``: the code around a line.
 `views.text`          ``text_snapshot(record, width=78) -> str``: the ``text/plain`` twin.
 `views.html`          ``static_panel(record, svg=DRAW) -> str``: the static HTML twin, a fragment without script;
                       pass ``svg=None`` to leave the graph out, or an SVG that is drawn already.

@@ -117,12 +117,12 @@ def _stops(record: RunRecord, now: float) -> list[Stop]:
 
 
 def _estimate(record: RunRecord, found: Analysis, effort: int) -> None:
-    plan = plan_of(record)
-    size = len(plan.works) + sum(map(len, plan.programs.values()))
+    size = len(record.calls) + len(record.barriers) + 1
     if size * (len(WORKERS) + 4) > effort:
         found.note = "Estimates are left out, as the run has so many calls."
         found.left_out = True
         return
+    plan = plan_of(record)
     same = simulate(plan, order="recorded")
     orders: tuple[Order, ...] = ("longest", "called")
     bases = {order: simulate(plan, order=order) for order in orders}
@@ -131,7 +131,7 @@ def _estimate(record: RunRecord, found: Analysis, effort: int) -> None:
         return
     order = min(orders, key=lambda order: abs((bases[order] or 0.0) - found.seconds))
     scale = found.seconds / same if same else 1.0
-    tried = Trials(plan, order, scale, effort // max(size, 1) - 3)
+    tried = Trials(plan, order, scale, effort // size - 3)
     found.workers = plan.workers
     for workers in WORKERS:
         takes = tried.takes(workers=max(len(plan.works), 1) if workers is None else workers)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from interactive_flow.model.events import Site
 from interactive_flow.model.record import RunRecord
-from interactive_flow.views.advice import Analysis
+from interactive_flow.views.advice import Analysis, analyse
+from interactive_flow.views.decisions import Decision, decisions
 from interactive_flow.views.earlier import Advice, Stop
 from interactive_flow.views.markup import counted, element, escape, grouped, one_line, seconds
 
@@ -139,3 +140,26 @@ def _workers_html(found: Analysis) -> str:
     ]
     caption = element("caption", f"With other numbers of workers (it had {escape(grouped(found.workers))})")
     return element("table", caption + "".join(rows), class_="iflow-workers")
+
+
+class Decisions(list[Decision]):
+    """The decisions of a run in order, as `run.decisions()` gives them: a list that shows itself readably.
+
+    Example:
+        >>> run.decisions()
+        1. at 0 s
+           scheduled embed_subtitles#1, find_chapters#1
+           waited 599 ms at cell 7, line 6 for find_chapters#1
+        >>> print(run.decisions().advice())
+    """
+
+    def __init__(self, record: RunRecord) -> None:
+        super().__init__(decisions(record))
+        self._record = record
+
+    def advice(self) -> str:
+        """What the barriers cost, which calls need not have stood after them, and what other workers would do."""
+        return advice_text(self._record, analyse(self._record))
+
+    def __repr__(self) -> str:
+        return "\n".join(map(str, self)) or "no decisions yet"

@@ -36,15 +36,18 @@ _ORDER = ("succeeded", "cached", "failed", "timed_out", "cancelled", "running")
 """The states in a bar, from the left; what is still to do is the empty rest."""
 
 
-def static_panel(record: RunRecord, svg: str | None = DRAW, graph: Graph | None = None) -> str:
+def static_panel(
+    record: RunRecord, svg: str | None = DRAW, graph: Graph | None = None, now: float | None = None
+) -> str:
     """The whole panel as it stands, self-contained.
 
     Args:
         record: the run.
         svg: the graph, drawn already (see `views.render`); None to leave it out.  By default it is drawn here.
         graph: what `svg` was drawn from, where that is known, so that the timeline's bars lead to its nodes.
+        now: seconds since the run's start, where the clock has moved on since the last event.
     """
-    summary = summarise(record)
+    summary = summarise(record, now)
     if svg is DRAW:
         graph = graph_model(record)
         svg = _drawn(graph)
@@ -54,7 +57,7 @@ def static_panel(record: RunRecord, svg: str | None = DRAW, graph: Graph | None 
     contents = {
         "progress": rows_html(summary),
         "graph": drawing,
-        "timeline": timeline_html(record, graph.node_of if graph and svg else None),
+        "timeline": timeline_html(record, graph.node_of if graph and svg else None, now),
         "decisions": decisions_html(record),
         "output": outputs_html(record),
     }

@@ -76,6 +76,8 @@ def timeline_html(record: RunRecord, nodes: Mapping[int, str] | None = None, now
     clock = record.clock if now is None else max(now, record.clock)
     length, path = critical_path(record, clock)
     note = "Dashed lines are barriers, where workflow code went on; it stood still in the shaded time before."
+    if 0 in record.returns and record.returns[0].waits_on:
+        note += " The dotted line is where the code came to its end."
     if path:
         part = f" of {seconds(clock)}" if clock else ""
         note = f"Outlined: the critical path, {seconds(length)}{part} ({listed(path)}). {note}"

@@ -24,12 +24,13 @@ _ROWS_SHOWN = 40
 _BAR = 12
 
 
-def text_snapshot(record: RunRecord, width: int = 78) -> str:
+def text_snapshot(record: RunRecord, width: int = 78, now: float | None = None) -> str:
     """`record` as it stands, as text.
 
     Args:
         record: the run.
         width: characters a line, at least 40.
+        now: seconds since the run's start, where the clock has moved on since the last event.
 
     Example:
         >>> print(text_snapshot(record))
@@ -39,7 +40,7 @@ def text_snapshot(record: RunRecord, width: int = 78) -> str:
           ...
     """
     width = max(width, 40)
-    summary = summarise(record)
+    summary = summarise(record, now)
     lines = [_head(summary, width), *_overall(summary, width), *_rows(summary, width)]
     lines += [*_errors(record), *_not_needed(record, width), *_not_reused(record, width), *_stale(record, width)]
     if record.status is RunStatus.SUCCEEDED and not record.session:

@@ -2,9 +2,10 @@
 
 Attempts that overlap on one worker (one that runs coroutines) get lanes below each other.  Sub-workflows are outlined
 bars in lanes of their own.  Barriers are vertical marks: shaded while the code stood still, a line where it went on;
-those of a sub-workflow are on its bar.  Attempts on the critical path (`interactive_flow.views.critical`) are
-outlined.  Bars narrower than a pixel (or more, where that is asked for) are drawn together with their neighbours of
-the same state, the paler the less the worker had to do, so that ten thousand calls make a drawing of a bounded size.
+those of a sub-workflow are on its bar.  A dotted line is where the run's own code came to its end.  Attempts on the
+critical path (`interactive_flow.views.critical`) are outlined.  Bars narrower than a pixel (or more, where that is
+asked for) are drawn together with their neighbours of the same state, the paler the less the worker had to do, so that
+ten thousand calls make a drawing of a bounded size.
 """
 
 from __future__ import annotations
@@ -99,6 +100,7 @@ def timeline_svg(
             parts += [*_stood(bar.stood, clock, scale, top, BAR), _drawn(bar, top, scale)]
             parts += _stops(bar.stood, scale, top, BAR)
     parts += _stops(own, scale, 4, bottom - 2)
+    parts += _returned(record, clock, scale, 4, bottom - 2)
     if not any(lane.bars for lane in lanes):
         parts.append(_text(LEFT + 8, 8 + LANE / 2, "nothing has run yet"))
     if left_out:
@@ -285,6 +287,20 @@ def _stops(barriers: list[Barrier], scale: _Scale, top: float, height: float) ->
         line = element("line", x1=f"{x:.1f}", x2=f"{x:.1f}", y1=f"{top:g}", y2=f"{top + height:g}",
                        class_="iflow-stop", stroke="#606060", stroke_dasharray="3 3")  # fmt: skip
         yield element("g", element("title", escape(title)) + " " + line)
+
+
+def _returned(record: RunRecord, clock: float, scale: _Scale, top: float, height: float) -> Iterator[str]:
+    """The moment at which the run's own code came to its end, where what it returned was not all there yet."""
+    end = record.returns.get(0)
+    if end is None or not end.waits_on:
+        return
+    waited = (clock if end.left_at is None else end.left_at) - end.entered_at
+    x = f"{scale.x(end.entered_at):.1f}"
+    title = f"the code came to its end; what it returned {'takes' if end.left_at is None else 'took'} "
+    title += f"{seconds(waited)} more"
+    line = element("line", x1=x, x2=x, y1=f"{top:g}", y2=f"{top + height:g}", class_="iflow-returned", stroke="#606060",
+                   stroke_dasharray="1 3")  # fmt: skip
+    yield element("g", element("title", escape(title)) + line)
 
 
 def _apart(spans: Iterable[tuple[float, float]], x: Callable[[float], float]) -> Iterator[tuple[float, float]]:

@@ -12,6 +12,7 @@ the end of the run, where there is one.
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -51,7 +52,8 @@ class Travel:
     def __init__(self, record: RunRecord, graph: Graph | None = None) -> None:
         self.record = record
         self.graph = graph_model(record) if graph is None else graph
-        self.decisions = decisions(record)
+        # By when they ended, as that is when they are shown.
+        self.decisions = sorted(decisions(record), key=lambda each: math.inf if each.until is None else each.until)
         self.sources = Sources(record)
         self.sites = {call.id: call.site for call in record.calls}
         self.index = {call.id: call.index for call in record.calls}

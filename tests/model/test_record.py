@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 from laboratory import Laboratory, check_stream
 
 from interactive_flow import Retry, TaskError, Timeout, finish_order, first, flow, heartbeat, parallel_reduce, task
-from interactive_flow.model.events import CallOutput, CallScheduled, CallStarted, Event, RunFinished, RunStarted, Site
+from interactive_flow.model.events import (
+    CallOutput,
+    CallScheduled,
+    CallStarted,
+    CallSucceeded,
+    Event,
+    RunFinished,
+    RunStarted,
+    Site,
+    WorkflowRestarted,
+    WorkflowReturned,
+)
 from interactive_flow.model.record import OUTPUT_LIMIT, RunRecord
 from interactive_flow.model.states import CallKind, CallState, RunStatus
 
@@ -192,3 +203,28 @@ def test_sites_as_people_read_them() -> None:
 def test_final_states() -> None:
     assert {state for state in CallState if state.final} == {"succeeded", "failed", "timed_out", "cancelled", "cached"}
     assert [str(status) for status in RunStatus] == ["running", "succeeded", "failed", "cancelled", "interrupted"]
+
+
+def test_the_end_of_workflow_code_is_kept_with_what_it_waits_for() -> None:
+    started = RunStarted(0.0, "r", "w", 0.0, 2)
+    sub = CallScheduled(0.1, 1, "sub", 1, CallKind.WORKFLOW, 0, (), None)
+    inner = CallScheduled(0.2, 2, "t", 1, CallKind.TASK, 1, (), None)
+    record = RunRecord([started, sub, CallStarted(0.1, 1, 1, None), inner, WorkflowReturned(0.3, 1, (2,))])
+    assert (record.returns[1].waits_on, record.returns[1].entered_at, record.returns[1].left_at) == ((2,), 0.3, None)
+    record.apply([WorkflowReturned(0.4, 0, (1,))])
+    assert (record.returned_at, record.returns[0].left_at) == (0.4, None)
+    record.apply([CallStarted(0.5, 2, 1, "a"), CallSucceeded(1.0, 2, 0.5, "a", 1), CallSucceeded(1.1, 1, 0.1, None, 1)])
+    assert (record.returns[1].left_at, record.returns[0].left_at) == (1.1, None)
+    record.apply([RunFinished(1.2, RunStatus.SUCCEEDED, 1, None)])
+    assert record.returns[0].left_at == 1.2
+
+
+def test_code_that_begins_again_has_not_come_to_its_end() -> None:
+    started = RunStarted(0.0, "r", "w", 0.0, 2)
+    sub = CallScheduled(0.1, 1, "sub", 1, CallKind.WORKFLOW, 0, (), None)
+    record = RunRecord([started, sub, CallStarted(0.1, 1, 1, None), WorkflowReturned(0.3, 1, ())])
+    record.apply([WorkflowRestarted(0.4, 1)])
+    assert record.returns == {}
+    record.apply([WorkflowReturned(0.5, 0, ())])
+    record.apply([RunStarted(0.0, "r", "w", 0.0, 2, restarts=1)])
+    assert (record.returns, record.returned_at) == ({}, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -359,3 +360,15 @@ def test_the_rest_is_everything_at_once():
     rest = picture.rest()
     assert all(rest[name] for name in ("top", "svg", "details", *set(TABS) - {"graph"}))
     assert "succeeded" in rest["top"]
+
+
+def test_a_twin_of_a_run_that_goes_on_has_the_time_of_now(monkeypatch):
+    monkeypatch.setattr("interactive_flow.notebook.picture.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    clock = [100.0]
+    picture = Picture()
+    picture.apply([STARTED, called(1), CallStarted(0.2, 1, 1, "w")])
+    clock[0] += 7.0
+    bundle = picture.bundle()
+    assert "for 7.20 s" in bundle["text/plain"]
+    assert "for 7.20 s" in bundle["text/html"]
+    assert "critical path 7.00 s" in bundle["text/html"]

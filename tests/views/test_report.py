@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -67,3 +68,34 @@ def test_of_a_run_that_has_not_begun() -> None:
     page = report_html(empty.record(), {})
     assert "no calls yet" in page
     assert "<h2>Calls</h2>" not in page
+
+
+def test_the_decisions_can_be_gone_through() -> None:
+    page = report_html(video().record())
+    found = re.search(r'<script type="application/json" class="iflow-travel-data">(.*?)</script>', page)
+    assert found is not None
+    data = json.loads(found[1])
+    assert (data["steps"], len(data["page"])) == (3, 3)
+    assert "<" not in found[1]
+    assert "class TravelView" in page
+    assert not re.search(r"^export ", page, re.MULTILINE)
+    assert "<script type" not in report_html(Stream().record()).replace('<script type="module">', "")
+
+
+def test_the_decisions_of_a_long_run_do_not_all_go_in(monkeypatch) -> None:
+    monkeypatch.setattr(module, "TRAVEL_SIZE", 5_000)
+    s = Stream()
+    for _ in range(300):
+        call = s.call("work")
+        s.start(call)
+        s.enter(call)
+        s.now += 0.01
+        s.succeed(call)
+        s.leave()
+    s.finish()
+    page = report_html(s.record())
+    found = re.search(r'class="iflow-travel-data">(.*?)</script>', page)
+    assert found is not None
+    assert len(found[1]) < 8_000
+    data = json.loads(found[1])
+    assert 0 < len(data["page"]) < data["steps"] == 301

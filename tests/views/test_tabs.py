@@ -91,3 +91,17 @@ def test_many_decisions_are_counted() -> None:
     assert len(list(root.iter("li"))) == DECISIONS_SHOWN
     assert "more decisions" in "".join(root.itertext())
     assert decisions_html(Stream().record()) == ""
+
+
+def test_decisions_have_the_line_and_the_advice() -> None:
+    root = parsed(decisions_html(video().record()))
+    (code,) = [each for each in root.iter("code") if each.get("class") == "iflow-line"]
+    assert code.text == "thumbnails = [extract_thumbnail(video, c) for c in find_chapters(video)]"
+    (advice,) = [each for each in root.iter("div") if each.get("class") == "iflow-advice"]
+    assert "It took 2.50 s" in "".join(advice.itertext())
+    assert "when the run has ended" in decisions_html(video(0.7).record())
+
+
+def test_advice_that_takes_long_is_left_for_later() -> None:
+    assert 'data-advice="later"' in decisions_html(video().record(), effort=1)
+    assert 'data-advice="later"' not in decisions_html(video().record())

@@ -132,3 +132,17 @@ def test_more_lanes_than_fit_are_counted() -> None:
 )
 def test_ticks_are_round(length: float, step: float) -> None:
     assert tick_step(length) == pytest.approx(step)
+
+
+def test_the_end_of_the_code_is_a_line() -> None:
+    drawn = timeline_svg(video().record())
+    assert "the code came to its end; what it returned took 1.90 s more" in drawn
+    assert "iflow-returned" not in timeline_svg(video(0.5).record())
+    assert "what it returned takes 1.00 s more" in timeline_svg(video(1.6).record())
+
+
+def test_the_critical_path_of_a_run_that_goes_on_is_up_to_now() -> None:
+    s = Stream()
+    call = s.call("work")
+    s.start(call)
+    assert "critical path 5.00 s" in timeline_svg(s.record(), now=5.0)

@@ -95,7 +95,7 @@ export class DecisionsView {
     this.panel = panel;
     this.model = model;
     this.waiting = new Map(); // question -> who waits for the answer
-    this.travel = new TravelView((first, known) => this.page(first, known), graph);
+    this.travel = new TravelView((first, known) => this.told({ do: "page", first, known }), graph);
     this.hear = (message) => this.heard(message);
     this.looked = this.open = false;
     this.timer = 0;
@@ -133,15 +133,16 @@ export class DecisionsView {
 
   async renewAdvice() {
     const place = this.panel.querySelector("[data-advice=later]");
-    const answer = place && (await this.ask({ do: "advice" }));
+    const answer = place && (await this.told({ do: "advice" }));
     if (answer) place.replaceChildren(parse(answer.html));
   }
 
-  async page(first, known) {
+  // The answer, as soon as the kernel may send one.
+  async told(question) {
     for (;;) {
-      const page = await this.ask({ do: "page", first, known });
-      if (!page?.again) return page;
-      await new Promise((resolve) => setTimeout(resolve, 1000 * page.again));
+      const answer = await this.ask(question);
+      if (!answer?.again) return answer;
+      await new Promise((resolve) => setTimeout(resolve, 1000 * answer.again));
     }
   }
 
