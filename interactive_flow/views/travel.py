@@ -37,6 +37,13 @@ GROUPS_SHOWN = 20
 NODES_MARKED = 100
 """So many nodes are marked as new, or as waited for."""
 
+_ENDS = {
+    RunStatus.SUCCEEDED: "the run has its result",
+    RunStatus.FAILED: "the run has failed",
+    RunStatus.CANCELLED: "the run was cancelled",
+    RunStatus.INTERRUPTED: "the run was interrupted",
+}
+
 Page = dict[str, Any]
 """Plain data, fit for JSON; see `Travel.page`."""
 
@@ -130,9 +137,7 @@ class Travel:
 
     def _last_step(self) -> Page:
         status = self.record.status
-        did = "the run has its result" if status is RunStatus.SUCCEEDED else f"the run has {WORDS[status.value]}"
-        if status is RunStatus.CANCELLED:
-            did = "the run was cancelled"
+        did = _ENDS.get(status, f"the run {status}")
         at = seconds(self.record.finished_at or 0.0)
         return {"at": at, "did": did, "where": None, "place": "", "made": [], "new": [], "awaited": []}
 

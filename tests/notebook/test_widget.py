@@ -36,6 +36,7 @@ class Widget:
     tab = "output"
     selected = "n1"
     hears = True
+    closed = False
 
     def __init__(self, shown, **traits):
         self.told = traits
