@@ -89,7 +89,7 @@ def show(run: Run) -> None:
 
 def mimebundle(run: Run) -> dict[str, Any]:
     """A run as it is now: HTML without script, and text.  Where it has ended, a widget makes the HTML interactive."""
-    picture = Picture(RunRecord(run.events()))
+    picture = Picture(run.snapshot())
     if picture.over and not is_kept(run.id) and _in_kernel(get_ipython()):
         widget_class = load_widget()
         if widget_class is not None:

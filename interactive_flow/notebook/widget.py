@@ -16,7 +16,6 @@ from uuid import uuid4
 import anywidget
 import traitlets
 
-from interactive_flow.model.record import RunRecord
 from interactive_flow.notebook.actions import ACTIONS
 from interactive_flow.notebook.busy import forget, hear
 from interactive_flow.notebook.picture import Picture
@@ -108,7 +107,7 @@ class RunWidget(anywidget.AnyWidget):
         run, wanted = self._shown(), str(content.get("do"))
         if wanted == "rest":
             if run is not None:
-                self.tell(Picture(RunRecord(run.events())).rest())
+                self.tell(Picture(run.snapshot()).rest())
             return
         if wanted in ("page", "advice"):
             answer = self._teller.answer(run, wanted, content) if run is not None else None

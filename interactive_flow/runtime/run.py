@@ -391,6 +391,10 @@ class Run:
             self._record.apply(log[self._record.seen :])
             return self._record
 
+    def snapshot(self) -> RunRecord:
+        """The same as `record`, for whoever wants one that does not change any more."""
+        return RunRecord(self.events())
+
     @property
     def calls(self) -> list[CallRecord]:
         """The calls so far, in the order in which they were made."""

@@ -101,6 +101,12 @@ class StoredRun(Run):
         self._look()
         return self._record
 
+    def snapshot(self) -> RunRecord:
+        """See `Run.snapshot`."""
+        self._look()
+        assert self._log is not None
+        return _record(self._log, self._summary)
+
     def _taking_values(self) -> Run:
         if self._again is None:
             return super()._taking_values()

@@ -204,3 +204,16 @@ def test_an_interrupted_run_is_shown_as_cancelled(kernel):
 
 def test_the_notebook_is_valid(kernel):
     nbformat.validate(kernel.client.nb)
+
+
+def test_a_stored_run_is_shown_as_it_was_left(kernel, tmp_path):
+    kernel.run("import interactive_flow as iflow\nfrom interactive_flow.store import Store")
+    kernel.run(f"path = {str(tmp_path / 'runs')!r}; stored = quick.options(store=path)\nstored.run()")
+    (whole,) = bundles(kernel.run("iflow.open_run(stored.last_run.id, path)"))
+    assert_final(whole)
+    assert "3/3" in whole["text/plain"]
+    kernel.run("events = stored.last_run._runner.engine.events.tail(0)[:-1]")
+    kernel.run("with Store(path).begin('cut', 'quick') as recorder:\n    recorder.append(events)")
+    cut = kernel.run("iflow.open_run('cut', path)")
+    assert not printed(cut, "stderr")
+    assert_final(bundles(cut)[-1], "interrupted")
