@@ -22,6 +22,7 @@ from interactive_flow.authoring.stored import open_run, prune, resume, runs
 from interactive_flow.authoring.task import Task, task
 from interactive_flow.authoring.workflow import Workflow, flow, workflow
 from interactive_flow.model.errors import (
+    CacheWarning,
     DeterminismError,
     IgnoredTaskErrorWarning,
     InteractiveFlowError,
@@ -42,6 +43,7 @@ from interactive_flow.runtime.worker import heartbeat, last_heartbeat, track
 __version__ = "0.1.0"
 
 __all__ = [
+    "CacheWarning",
     "CallRecord",
     "DeterminismError",
     "IgnoredTaskErrorWarning",

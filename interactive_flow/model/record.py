@@ -358,7 +358,10 @@ class RunRecord:
         self._finish(record, CallState.CACHED, e.at, None, None)
 
     def _not_reused(self, e: CallNotReused) -> None:
-        (self.by_index[e.call] if e.call else self).cache_reason = e.reason
+        if not e.call:
+            self.cache_reason = e.reason
+            return
+        self.by_index[e.call].cache_reason = e.reason
         self.changed.add(e.call)
 
     def _failed(self, e: CallFailed) -> None:

@@ -29,7 +29,7 @@ from interactive_flow.runtime.clock import SYSTEM_CLOCK
 from interactive_flow.runtime.interrupts import wait_for
 from interactive_flow.runtime.worker import Failure
 from interactive_flow.store.errors import StoreError
-from interactive_flow.store.values import Packed, Values
+from interactive_flow.store.values import Packed, Values, decode
 
 if TYPE_CHECKING:
     from interactive_flow.runtime.runner import Runner
@@ -92,13 +92,15 @@ def _code_of(spec: Any) -> Any:
 class _Missed:
     """A call that runs, and whose value is to be kept; told when it has finished, with the runner's lock held."""
 
-    __slots__ = ("call", "key", "lookups", "packed", "seconds", "state", "waiting")
+    __slots__ = ("call", "items", "key", "lookups", "packed", "seconds", "state", "waiting")
 
     def __init__(self, lookups: Lookups, call: Call, key: CallKey) -> None:
         self.lookups, self.call, self.key = lookups, call, key
         self.state = _RUNNING
         self.packed: Packed | None = None
         self.seconds = 0.0
+        self.items: list[Packed] = []
+        """Those that a generator has produced in this attempt, as they were when it did."""
         self.waiting: list[Call] = []
         """Equal calls."""
 
@@ -220,8 +222,19 @@ class Lookups:
     def pack(self, job: Job, outcome: Any) -> None:
         """A job is over, and nobody has been told yet."""
         missed = self.missed.get(job.call)
-        if missed is not None and type(outcome) is not Failure and type(outcome) not in _SCALARS:
-            missed.packed = Values.pack(outcome)
+        if missed is None or job.call.job is not job or type(outcome) is Failure or type(outcome) in _SCALARS:
+            return  # it may also be late news of an attempt that was abandoned
+        if missed.items and len(missed.items) == len(outcome) and all(item.format for item in missed.items):
+            outcome = list(map(decode, missed.items))
+        missed.packed = Values.pack(outcome)
+
+    def pack_item(self, job: Job, item: Any) -> None:
+        """A generator has produced an item, and nobody has been told yet."""
+        missed = self.missed.get(job.call)
+        if missed is not None and job.call.job is job:
+            if not job.produced:
+                missed.items.clear()  # those of an attempt that failed
+            missed.items.append(Values.pack(item))
 
     def pack_many(self, reports: Sequence[tuple[Any, ...]]) -> None:
         """The same for several of them."""
@@ -340,7 +353,6 @@ class Lookups:
     @staticmethod
     def _unwritten_value(entry: Entry) -> tuple[Found, Any]:
         from interactive_flow.store.cache import Found
-        from interactive_flow.store.values import decode
 
         return Found(entry.packed, entry.run, entry.seconds, 0, 0.0), decode(entry.packed)
 
@@ -432,7 +444,7 @@ class Lookups:
         if self._thread is not None:
             self._signal.put(None)
             wait_for(self._done)
-            self._session = None
+            self._session = self._reasons = None
         elif self._session is not None:
             while self.step():
                 pass

@@ -227,6 +227,8 @@ class ExecutorSide(CodeSide):
 
     def produced(self, job: Job, item: Any) -> bool:
         """See `Port.produced`."""
+        if self.lookups.missed:
+            self.lookups.pack_item(job, item)
         with self.lock:
             self.engine.produced(job, item)
             self._react()

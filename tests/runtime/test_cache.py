@@ -369,6 +369,29 @@ def test_items_of_a_generator_come_all_at_once(journal: Journal, options: dict[s
     assert journal.taken() == []
 
 
+def test_items_are_kept_as_they_were_produced(journal: Journal) -> None:
+    @task(cache=True, retry=2)
+    def lists() -> Iterator[list[int]]:
+        first = len(journal.path.read_text()) == 0 if journal.path.exists() else True
+        journal.note("lists")
+        yield [1]
+        if first:
+            raise OSError
+        yield [2]
+
+    @flow
+    def main() -> Any:
+        items = []
+        for item in lists():
+            wait(item).append("changed")
+            items.append(item)
+        return items
+
+    for _ in range(2):
+        assert main.run() == [[1, "changed"], [2, "changed"]]
+    assert journal.taken() == ["lists", "lists"]
+
+
 def test_a_hit_takes_no_slot_no_token_and_no_time(journal: Journal) -> None:
     executor = DeterministicExecutor(workers=1)
 
