@@ -42,6 +42,7 @@ from interactive_flow.model.events import (
     WorkflowRestarted,
     WorkflowReturned,
 )
+from interactive_flow.model.replacing import id_of, replace_cell
 from interactive_flow.model.states import CallKind, CallState, RunStatus
 
 
@@ -157,7 +158,9 @@ class CallRecord:
         return self.error is not None and (self.attempts == 0 or self.is_cell) and self.error.call != self.id
 
     def call_text(self) -> str:
-        """The call as it would be written, in one line."""
+        """The call as it would be written, in one line; of a cell its name."""
+        if self.is_cell:
+            return self.name
         names = dict(zip(self.dependencies, self.depends_on, strict=True))
         return brief_call(self.name, self.args, self.kwargs, names=names)
 
@@ -224,7 +227,7 @@ class RunRecord:
     def apply(self, events: Iterable[Event]) -> None:
         """Folds `events`, which follow those already folded."""
         for event in events:
-            _FOLDS[type(event)](self, event)
+            FOLDS[type(event)](self, event)
             if event.at > self.clock:
                 self.clock = event.at
             self.seen += 1
@@ -266,7 +269,7 @@ class RunRecord:
         parent = self.by_index.get(e.parent)
         self._add(
             CallRecord(
-                id=_id(parent, e.name, e.number),
+                id=id_of(parent, e.name, e.number),
                 index=e.call,
                 name=e.name,
                 number=e.number,
@@ -292,18 +295,19 @@ class RunRecord:
         self.by_index[record.index] = record
         self.changed.add(record.index)
         self.shape += 1
-        if self._counts(record):
+        if self.counts(record):
             self.count[record.state] += 1
 
     def _move(self, record: CallRecord, state: CallState) -> None:
-        if self._counts(record):
+        if self.counts(record):
             self.count[record.state] -= 1
             self.count[state] += 1
         record.state = state
         self.changed.add(record.index)
 
     @staticmethod
-    def _counts(record: CallRecord) -> bool:
+    def counts(record: CallRecord) -> bool:
+        """True where a call is among those in `count`."""
         return record.kind is not CallKind.COMBINATOR and record.number > 0 and not record.replaced
 
     def _ready(self, e: CallReady) -> None:
@@ -416,44 +420,7 @@ class RunRecord:
             self.returned_at = e.at
 
     def _cell_replaced(self, e: CellReplaced) -> None:
-        """The cell that is run anew takes the place of the former one, with the calls that were kept."""
-        former, cell = self._below({e.call}), self.by_index[e.by]
-        moved = self._below(set(e.kept)) & former
-        for index in moved:
-            record = self.by_index[index]
-            if index in e.kept:
-                record.parent_index = e.by
-            parent = self.by_index[record.parent_index]
-            record.id, record.parent = _id(parent, record.name, record.number), parent.id
-        block = self._below({e.by})
-        for record in self.calls:
-            if record.index in former and record.index not in moved:
-                if self._counts(record):
-                    self.count[record.state] -= 1
-                record.replaced = True
-            record.depends_on = tuple([self.by_index[i].id for i in record.dependencies])
-        others: list[CallRecord] = []
-        place = 0
-        for record in self.calls:
-            if record.index == e.call:
-                place = len(others)
-            if not record.replaced and record.index not in block:
-                others.append(record)
-        inner = [record for record in self.calls if record.index in block and record is not cell]
-        self.calls = [*others[:place], cell, *inner, *others[place:]]
-        leaving = former - moved
-        self.barriers = [barrier for barrier in self.barriers if barrier.workflow not in leaving]
-        self.changed -= leaving
-        self.shape += 1
-        self.replacements += 1
-
-    def _below(self, indexes: set[int]) -> set[int]:
-        """These calls and all that they made."""
-        found = set(indexes)
-        for record in self.calls:  # who made a call stands before it
-            if record.parent_index in found:
-                found.add(record.index)
-        return found
+        replace_cell(self, e)
 
     def _stale(self, e: CallStale) -> None:
         self.by_index[e.call].stale = True
@@ -472,13 +439,7 @@ class RunRecord:
         return brief(self.error if self.error is not None else self.value, 120)
 
 
-def _id(parent: CallRecord | None, name: str, number: int) -> str:
-    """The id of a call; a cell has no number, as its name says which it is."""
-    own = f"{name}#{number}" if number else name
-    return f"{parent.id}/{own}" if parent else own
-
-
-_FOLDS: dict[type, Any] = {
+FOLDS: dict[type, Any] = {
     RunStarted: RunRecord._run_started,
     CallScheduled: RunRecord._scheduled,
     CallReady: RunRecord._ready,
@@ -500,3 +461,4 @@ _FOLDS: dict[type, Any] = {
     CellReplaced: RunRecord._cell_replaced,
     CallStale: RunRecord._stale,
 }
+"""What each kind of event does to a record."""

@@ -24,10 +24,12 @@ from interactive_flow.model.events import (
     RunStarted,
     WorkflowReturned,
 )
-from interactive_flow.model.record import CallRecord, RunRecord
+from interactive_flow.model.record import FOLDS, CallRecord, RunRecord
 from interactive_flow.model.states import CallState, RunStatus
 
-_ENDS = (CallSucceeded, CallFailed, CallCancelled)
+_ENDS = frozenset({CallSucceeded, CallFailed, CallCancelled})
+_BOUNDS = _ENDS | {CallScheduled, WorkflowReturned}
+_LATER = frozenset({CallStale, CellReplaced})
 
 
 class SessionRecord(RunRecord):
@@ -53,6 +55,7 @@ class SessionRecord(RunRecord):
         self._cell = cell
         self._own = _belongings(events, cell) if part and cell is not None else None
         self._open: set[int] = set()  # cells
+        self._cells: list[CallRecord] = []
         self._coding: set[int] = set()  # those whose code has not come to its end
         self._rested = 0.0  # seconds in which nothing was going on
         self._rests_since = 0.0
@@ -61,13 +64,20 @@ class SessionRecord(RunRecord):
 
     def apply(self, events: Iterable[Event]) -> None:
         """Folds `events`, which follow those already folded."""
+        own = self._own
         for event in events:
-            self._follow(event)
-            if self._concerns(event):
-                super().apply([self._in_time(event)])
+            kind = type(event)
+            if kind in _BOUNDS:
+                self._follow(event)
+            if own is None or self._concerns(event):
+                if self._rested or self._origin is None or self._origin or kind in _LATER:
+                    event = self._in_time(event)
+                FOLDS[kind](self, event)
+                if event.at > self.clock:
+                    self.clock = event.at
             else:
                 self._note(event)
-                self.seen += 1
+            self.seen += 1
         self.run, self.name = self._title
         self._stand()
 
@@ -92,7 +102,7 @@ class SessionRecord(RunRecord):
         """The event with times that leave out the rests."""
         if self._origin is None and self._concerns(event) and getattr(event, "call", None) is not None:
             self._origin = event.at - self._rested
-        if type(event) in (CallStale, CellReplaced):
+        if type(event) in _LATER:
             return event._replace(at=self.clock)  # of what is over; nothing goes on because of it
         shift = self._rested + (self._origin or 0.0)
         if not shift:
@@ -119,7 +129,7 @@ class SessionRecord(RunRecord):
         """What others call is only known by its name, and by whether it is over."""
         if type(event) is CallScheduled:
             self._scheduled(self._in_time(event))  # type: ignore[arg-type]
-        elif type(event) in (*_ENDS, CallCached):
+        elif type(event) in _ENDS or type(event) is CallCached:
             call = self.by_index.get(event.call)  # type: ignore[union-attr]
             if call is not None:
                 call.state = CallState.SUCCEEDED
@@ -130,6 +140,8 @@ class SessionRecord(RunRecord):
             if own is not None:
                 own.add(record.index)
             super()._add(record)
+            if record.is_cell:
+                self._cells.append(record)
         else:
             self.by_index[record.index] = record  # others depend on it, and name it
 
@@ -141,7 +153,7 @@ class SessionRecord(RunRecord):
 
     def _stand(self) -> None:
         """Tells what a run tells by its last event."""
-        cells = [call for call in self.calls if call.is_cell]
+        cells = self._cells = [cell for cell in self._cells if not cell.replaced]
         began = self.by_index.get(self._cell) if self._cell is not None else None
         self.began_at = began.scheduled_at if began is not None else 0.0
         self.returned_at = None if self._coding else self.clock

@@ -12,6 +12,11 @@
 `notebook.details`              what a click on a node tells
 `notebook.pace`                 how often work may be done, and how much may be sent
 `notebook.magics`               ``%flow``
+`notebook.flow_cells`           ``%%flow``: cells that extend the notebook's session
+`notebook.session_panel`        the panels under those cells
+`notebook.refresh`              ``%flow refresh``: stale cells are run again
+`notebook.looking`              what IPython looks at while such a cell runs
+`notebook.waiting`              what an ordinary cell says while it waits for a placeholder
 `notebook.inspector`            ``name?`` of a placeholder that is pending
 `notebook.cells`                which cell a line of code stands in
 ==============================  ===================================================================================

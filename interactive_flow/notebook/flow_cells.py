@@ -16,6 +16,7 @@ import atexit
 import re
 import shlex
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from typing import Any, NamedTuple
@@ -123,6 +124,7 @@ class Open(NamedTuple):
     node: CellCall
     options: CellOptions
     guard: ExitStack
+    thread: int
 
 
 class FlowCells:
@@ -183,6 +185,8 @@ class FlowCells:
 
     def before(self, info: Any) -> None:
         """IPython is about to run something: `info` says what."""
+        if self.running is not None and self.running.thread != threading.get_ident():
+            return  # a subshell runs something while the cell goes on
         self._info = info
         if self.running is not None and self.again is None:
             self.finish(None)  # nobody said that its code is through
@@ -208,7 +212,7 @@ class FlowCells:
         except InteractiveFlowError as error:
             raise UsageError(str(error)) from None
         guard = ExitStack()
-        self.running = Open(node, options, guard)
+        self.running = Open(node, options, guard, threading.get_ident())
         guard.enter_context(quiet_looks(self.shell))
         if self.panels is not None:
             if again is not None:
@@ -229,10 +233,10 @@ class FlowCells:
 
     def finish(self, result: Any) -> None:
         """IPython has run something: if that was a cell, its code is through."""
-        cell, self.running = self.running, None
-        session = self._session
-        if cell is None or session is None:
+        cell, session = self.running, self._session
+        if cell is None or session is None or cell.thread != threading.get_ident():
             return
+        self.running = None
         cell.guard.close()
         error = getattr(result, "error_in_exec", None) or getattr(result, "error_before_exec", None)
         try:

@@ -78,7 +78,7 @@ class SessionPanel(Panel):
             if self.whole and self.cell is not None:
                 self.whole, self._begins = False, True
 
-    def take(self, events: Sequence[Event], *, fresh: Sequence[Event], now: float, rests: bool) -> None:
+    def take(self, events: Sequence[Event], *, fresh: Sequence[Event], now: float, rests: bool, among: int) -> None:
         """Looks at what happened.
 
         Args:
@@ -86,6 +86,7 @@ class SessionPanel(Panel):
             fresh: the last events of it, which contain all that came since the last look.
             now: seconds of a monotonic clock.
             rests: True where nothing more will happen before another cell is run.
+            among: how many panels are live: they share what may be sent.
         """
         with self._lock:
             if self._screen.superseded:
@@ -100,9 +101,9 @@ class SessionPanel(Panel):
             elif self._silent:
                 self._follow_quietly()
             else:
-                self._follow(events, now, rests)
+                self._follow(events, now, rests, among)
 
-    def _follow(self, events: Sequence[Event], now: float, rests: bool) -> None:
+    def _follow(self, events: Sequence[Event], now: float, rests: bool, among: int) -> None:
         new = events[self._taken :]
         self._taken += len(new)
         self._aside.extend(new[i : i + PORTION] for i in range(0, len(new), PORTION))
@@ -111,7 +112,7 @@ class SessionPanel(Panel):
         if rests or self._is_settled():
             self._finish()
         elif elapsed >= QUIET and self._spent <= allowed and now >= self._due:
-            self._due = now + self._screen.interval
+            self._due = now + self._screen.interval * among
             began = time.thread_time()
             self._draw(self._screen.update, until=began + allowed - self._spent)
             self._spent += time.thread_time() - began
@@ -250,5 +251,6 @@ class SessionPanels:
         now = time.monotonic()
         with self._lock:
             panels = list(self._panels.values())
+        among = sum(panel.live for panel in panels)
         for panel in panels:
-            panel.take(events, fresh=fresh, now=now, rests=rests)
+            panel.take(events, fresh=fresh, now=now, rests=rests, among=among)

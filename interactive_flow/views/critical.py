@@ -117,7 +117,7 @@ class _Search:
 
     def _followed_by_call(self, call: CallRecord) -> list[_Point]:
         made = self.made.get(call.index, [])
-        chosen = call.dependencies
+        chosen = tuple(i for i in call.dependencies if not self.record.by_index[i].replaced)
         if call.finished_at is not None:
             made = [other for other in made if self._was_done(other, call.finished_at)]
             if call.kind is CallKind.COMBINATOR:

@@ -26,7 +26,7 @@ from interactive_flow.views.mermaid import mermaid
 from interactive_flow.views.render import render_svg, restyle
 from interactive_flow.views.sections import errors_html, not_needed_html, not_reused_html, output_html
 from interactive_flow.views.states import cache_line, error_line
-from interactive_flow.views.style import SYMBOLS, WORDS, compact, css, static
+from interactive_flow.views.style import STALE, SYMBOLS, WORDS, compact, css, static
 from interactive_flow.views.summary import Summary, summarise
 from interactive_flow.views.tabs import decisions_html, timeline_html
 from interactive_flow.views.travel import Travel
@@ -205,7 +205,11 @@ def _call_row(call: CallRecord, graph: Graph) -> str:
     name = element("span", escape(short_id(call.id)), class_="iflow-id")
     cells = [
         element("th", f"{name}<br />{element('code', escape(call.call_text()))}", scope="row"),
-        element("td", f"{mark}&#160;{escape(WORDS[state])}", title=cache_line(call) or None),
+        element(
+            "td",
+            f"{mark}&#160;{escape(WORDS[state])}" + (f", {STALE}&#160;stale" if call.stale else ""),
+            title=cache_line(call) or None,
+        ),
         element("td", escape(call.site or ""), class_="iflow-plain"),
         element("td", escape(call.worker or ""), class_="iflow-plain"),
         *(_number("" if at is None else f"{at:.3f} s") for at in (call.scheduled_at, call.started_at)),
@@ -213,7 +217,7 @@ def _call_row(call: CallRecord, graph: Graph) -> str:
         _number(str(call.attempts or "")),
         element("td", element("code", escape(_outcome(call)))),
     ]
-    return element("tr", "".join(cells), data_state=state, data_of=graph.node_of[call.index])
+    return element("tr", "".join(cells), data_state=state, data_of=graph.node_of.get(call.index))
 
 
 def _outcome(call: CallRecord) -> str:

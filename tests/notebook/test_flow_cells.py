@@ -470,3 +470,50 @@ def test_code_that_the_front_end_runs_in_silence_does_not_end_a_cell(kernel):
     kernel.client.kc.execute("1 + 1", silent=True)
     assert texts(kernel.run("x + 1"))[-1] == "2"
     kernel.run("%flow reset")
+
+
+PRESS = """\
+import signal, threading
+press = threading.Timer(0.3, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
+press.start()
+"""
+
+
+@pytest.mark.parametrize("before", ["", "import asyncio\nawait asyncio.sleep(0)\n"], ids=["plain", "awaiting"])
+@pytest.mark.parametrize("first", ["%%flow\n", ""], ids=["flow", "ordinary"])
+def test_the_stop_button_ends_the_waiting(kernel, first, before):
+    kernel.run("%%flow\nx = nap(1)\ny = nap(x)")
+    cell = kernel.run(f"{first}{PRESS}{before}y + 1")
+    assert cell.outputs[-1].ename == "KeyboardInterrupt"
+    assert texts(kernel.run("y + 1"))[-1] == "2"
+    assert printed(kernel.run("import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"))
+    kernel.run("%flow reset")
+
+
+def test_panels_without_widgets(kernel):
+    kernel.run("import interactive_flow as iflow; iflow.configure(display='html')")
+    first = kernel.run("%%flow --name left\na = nap(1)")
+    second = kernel.run("%%flow --name right --wait\nb = nap(a)")
+    for cell, number in ((first, "1 of 1 call done"), (second, "2 of 2 calls done")):
+        (output,) = cell.outputs
+        assert set(output.data) == {"text/html", "text/plain"}
+        assert number in output.data["text/plain"]
+    kernel.run("iflow.configure(display=None)")
+    kernel.run("%flow reset")
+
+
+def test_no_panels_where_none_are_wanted(kernel):
+    kernel.run("import interactive_flow as iflow; iflow.configure(display='none')")
+    cell = kernel.run("%%flow --wait\na = double(1)\ntask(print)('told')")
+    assert printed(cell) == "told\n"
+    assert [o.output_type for o in cell.outputs if o.output_type == "display_data"] == []
+    kernel.run("iflow.configure(display=None)")
+    kernel.run("%flow reset")
+
+
+def test_a_saved_report_of_a_session(kernel, tmp_path):
+    kernel.run("%%flow --wait --name one\na = double(1)")
+    path = tmp_path / "session.html"
+    assert str(path) in printed(kernel.run(f"%flow report {path}"))
+    assert "one" in path.read_text(encoding="utf-8")
+    kernel.run("%flow reset")
