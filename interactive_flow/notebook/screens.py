@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import contextvars
 import time
-import warnings
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from interactive_flow.model.errors import RenderingHint
 from interactive_flow.notebook.pace import Allowance
 from interactive_flow.notebook.places import remember, taken
 from interactive_flow.runtime.run import Run
+from interactive_flow.views.render import give_hint
 
 if TYPE_CHECKING:
     from interactive_flow.notebook.picture import Picture
@@ -42,7 +41,6 @@ _in_cell: tuple[int, list[Outputs]] = (-1, [])
 """The cell that opened outputs last, by its execution count, and those outputs."""
 
 _kept: OrderedDict[str, RunWidget] = OrderedDict()
-_hinted = False
 
 
 class Screen(Protocol):
@@ -247,14 +245,10 @@ def make_screen(wanted: str, run: Run) -> Screen:
 
 def load_widget() -> type[RunWidget] | None:
     """The widget's class; None, with a hint that is given once, where ipywidgets or anywidget is missing."""
-    global _hinted
     try:
         from interactive_flow.notebook.widget import RunWidget
     except ImportError as error:
-        if not _hinted:
-            _hinted = True
-            hint = f"no interactive panel ({error}); pip install 'interactive_flow[notebook]' brings it"
-            warnings.warn(hint, RenderingHint, stacklevel=2)
+        give_hint(f"There are no interactive panels ({error}): pip install 'interactive_flow[notebook]' brings them.")
         return None
     return RunWidget
 

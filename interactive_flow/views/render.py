@@ -35,6 +35,7 @@ _HINT = (
     "Graphs are not drawn, as there is no Graphviz renderer: install one with "
     "pip install 'interactive_flow[notebook]' (which brings graphviz-pure), or the system package graphviz."
 )
+_WHY = "This graph is not drawn, as there is no Graphviz renderer."
 _layouts: OrderedDict[str, str] = OrderedDict()
 _lock = threading.Lock()
 _hinted = False
@@ -60,8 +61,11 @@ def _bundled() -> str | None:
 
 
 def rendering_hint() -> str | None:
-    """Why graphs are not drawn and what to install, in a sentence; None where there is a renderer."""
-    return None if renderer() else _HINT
+    """Why graphs are not drawn, in a sentence; None where there is a renderer.
+
+    What to install is told once, by `give_hint`, and not under each graph.
+    """
+    return None if renderer() else _WHY
 
 
 def render_svg(dot: str, timeout: float = 20.0) -> str | None:
@@ -79,7 +83,7 @@ def render_svg(dot: str, timeout: float = 20.0) -> str | None:
             return _layouts[dot]
     command = renderer()
     if command is None:
-        _hint()
+        give_hint(_HINT)
         return None
     try:
         done = subprocess.run([command, "-Tsvg"], input=dot.encode(), capture_output=True, timeout=timeout, check=True)
@@ -93,13 +97,19 @@ def render_svg(dot: str, timeout: float = 20.0) -> str | None:
     return svg
 
 
-def _hint() -> None:
+def give_hint(hint: str) -> None:
+    """Warns, once in a process, that something plainer is shown and how to get the better; one extra brings it all.
+
+    Args:
+        hint: what is missing, and what to do about it.
+    """
     global _hinted
     if _hinted:
         return
     _hinted = True
     try:
-        warnings.warn(_HINT, RenderingHint, stacklevel=3)
+        # It is about no line of anybody's code.
+        warnings.warn_explicit(hint, RenderingHint, "interactive_flow", 1)
     except RenderingHint:
         pass  # where warnings are errors: no view ever raises
 

@@ -160,7 +160,66 @@ def test_every_control_by_keyboard(shown: Any, page: Any, screenshots: Any) -> N
     live.get_by_role("button", name="close the details").focus()
     page.keyboard.press("Enter")
     live.locator(".iflow-pane").wait_for(state="hidden")
+    assert "patient" in focused(page), "back where one came from"
     live.get_by_role("button", name="Cancel").focus()
     page.keyboard.press("Space")
     live.wait_for(state="detached")
     assert "cancelled" in page.locator(TWIN).first.locator(".iflow-header").inner_text()
+
+
+# -- as readers have set it --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def emulate(page: Any) -> Any:
+    """A function that lets the page believe in settings of the reader's; as they were after the test."""
+    before = page.viewport_size
+    yield page.emulate_media
+    page.emulate_media(reduced_motion=None, forced_colors=None, contrast=None)
+    page.set_viewport_size(before)
+
+
+def test_at_twice_the_size_nothing_is_cut_off(shown: Any, page: Any, emulate: Any, screenshots: Any) -> None:
+    """A page at 200 % has half as many pixels of its own."""
+    page.set_viewport_size({"width": 640, "height": 500})
+    for number, view in enumerate(shown):
+        for tab in TABS:
+            view.get_by_role("tab", name=tab).click()
+            view.scroll_into_view_if_needed()
+            page.screenshot(path=screenshots / f"twice_{number}_{tab.lower()}.png")
+            wide = view.evaluate("view => [view.scrollWidth, view.clientWidth]")
+            assert wide[0] <= wide[1] + 1, (tab, wide)
+            for button in view.get_by_role("button").all():
+                if button.is_visible() and button.get_attribute("type"):  # nodes and bars are moved into view
+                    box, frame = button.bounding_box(), view.bounding_box()
+                    assert box["x"] >= frame["x"], tab
+                    assert box["x"] + box["width"] <= frame["x"] + frame["width"] + 1, tab
+
+
+def test_nothing_moves_where_that_is_not_wanted(shown: Any, page: Any, emulate: Any) -> None:
+    live, _ = shown
+    moving = """view => document.getAnimations().filter((a) => view.contains(a.effect.target)).length"""
+    page.wait_for_function(moving, arg=live.element_handle())
+    emulate(reduced_motion="reduce")
+    live.get_by_role("tab", name="Progress").click()
+    live.locator(".iflow-row").first.wait_for()
+    live.get_by_role("tab", name="Graph").click()
+    assert live.evaluate(moving) == 0
+
+
+def test_bars_and_states_are_seen_in_forced_colours(shown: Any, page: Any, emulate: Any, screenshots: Any) -> None:
+    emulate(forced_colors="active")
+    for number, view in enumerate(shown):
+        colours = view.evaluate(
+            """view => [".iflow-overall", ".iflow-overall > [data-state=succeeded]", "[role=tab][aria-selected=true]",
+                "[role=tab][aria-selected=false]"].map((part) => {
+                    const style = getComputedStyle(view.querySelector(part));
+                    return part.includes("tab") ? style.borderBottomColor : style.backgroundColor;
+                })"""
+        )
+        assert colours[0] != colours[1], f"a bar is as its ground: {colours}"
+        assert colours[2] != colours[3], f"the tab that is shown looks as others: {colours}"
+        for tab in ("Graph", "Timeline", "Progress"):
+            view.get_by_role("tab", name=tab).click()
+            view.scroll_into_view_if_needed()
+            page.screenshot(path=screenshots / f"forced_{number}_{tab.lower()}.png")

@@ -172,7 +172,7 @@ def test_without_a_renderer_there_is_one_hint_and_no_error() -> None:
     with pytest.warns(RenderingHint, match=r"interactive_flow\[notebook\]"):
         assert render_svg("digraph {}") is None
     assert render_svg("digraph {}") is None  # and no second warning: those are errors here
-    assert "graphviz" in (rendering_hint() or "")
+    assert "no Graphviz renderer" in (rendering_hint() or "")
 
 
 @pytest.mark.usefixtures("no_renderer")

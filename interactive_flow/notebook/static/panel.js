@@ -175,7 +175,12 @@ class RunView {
       this.tell("selected", id ?? "");
       if (id) this.pane.element.scrollIntoView({ block: "nearest" });
     };
-    this.pane = new Pane(() => select(null));
+    this.pane = new Pane(() => {
+      const drawing = (this.tabs.shown === "timeline" ? this.timeline : this.graph)?.window;
+      const item = drawing?.item(this.model.get("selected"));
+      select(null);
+      drawing?.rove(item); // or the focus would be nowhere
+    });
     const box = panels.graph?.querySelector(".iflow-graph-box");
     this.graph = box ? new GraphView(box, model, live, select) : null;
     this.timeline = panels.timeline ? new TimelineView(panels.timeline, select) : null;
