@@ -98,17 +98,26 @@ function initialize({ model }) {
       if (main && !main.classList.contains("iflow-tabbed")) mounted.set(main, mountTwin(main, model));
     }
   });
-  // Outside of all outputs, as the one that shows the run is replaced when there is most to say.
-  const spoken = make("div", { class: "iflow-spoken", role: "status", "aria-live": "polite" });
-  document.body.append(spoken);
-  const say = () => (spoken.textContent = model.get("spoken"));
+  const say = () => announce(model.get("spoken"));
   model.on("change:spoken", say);
+  say();
   return () => {
     model.off("change:spoken", say);
-    spoken.remove();
     forget();
     for (const view of mounted.values()) view.close();
   };
+}
+
+// Tells a screen reader news.  One place serves the whole page; it is outside of all outputs, as the one that shows a run
+// is replaced when there is most to say.
+function announce(text) {
+  const key = Symbol.for("interactive_flow.spoken");
+  if (!text) return;
+  if (!window[key]?.isConnected) {
+    window[key] = make("div", { class: "iflow-spoken", role: "status", "aria-live": "polite" });
+    document.body.append(window[key]);
+  }
+  if (window[key].textContent !== text) window[key].textContent = text;
 }
 
 // Calls `found` with the twins of a run in the page, now and whenever the page changed.  One observer serves all

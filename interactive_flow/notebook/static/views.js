@@ -86,7 +86,8 @@ export class TimelineView {
 
 // -- the decisions -----------------------------------------------------------------------------------------------------
 
-const AGAIN = 1500; // milliseconds between two looks for more while a run goes on
+const AGAIN = 1500; // milliseconds between two looks for more while a run goes on, at least,
+const SPARING = 20; // and so many times what the last one took
 
 // The list that is there already, and above it the slider once the kernel has told of the first steps.  Nothing is asked
 // for before the tab is looked at.
@@ -98,7 +99,7 @@ export class DecisionsView {
     this.travel = new TravelView((first, known) => this.told({ do: "page", first, known }), graph);
     this.hear = (message) => this.heard(message);
     this.looked = this.open = false;
-    this.timer = 0;
+    this.timer = this.took = 0;
     model.on("msg:custom", this.hear);
     panel.prepend(this.travel.element);
   }
@@ -124,7 +125,7 @@ export class DecisionsView {
     this.timer = setTimeout(() => {
       this.timer = 0;
       if (this.open && !this.travel.timer) this.travel.renew();
-    }, AGAIN);
+    }, Math.max(AGAIN, SPARING * this.took));
   }
 
   redraw() {
@@ -140,7 +141,9 @@ export class DecisionsView {
   // The answer, as soon as the kernel may send one.
   async told(question) {
     for (;;) {
+      const began = performance.now();
       const answer = await this.ask(question);
+      this.took = performance.now() - began;
       if (!answer?.again) return answer;
       await new Promise((resolve) => setTimeout(resolve, 1000 * answer.again));
     }

@@ -45,6 +45,9 @@ export class TravelView {
     this.made = travelPart("ul", { class: "iflow-travel-made" });
     this.title = travelPart("figcaption", { class: "iflow-note" });
     this.lines = travelPart("div", { class: "iflow-code", tabindex: "0", role: "group", "aria-label": "source" });
+    this.lines.addEventListener("keydown", (event) => {
+      if (/^(Arrow|Page|Home|End)/.test(event.key)) event.stopPropagation(); // they scroll
+    });
     this.code = travelPart("figure", { class: "iflow-travel-code", hidden: "" }, [this.title, this.lines]);
     this.drawing = travelPart("div", { class: "iflow-travel-graph", hidden: "" });
     const views = travelPart("div", { class: "iflow-travel-views" }, [this.code, this.drawing]);
@@ -198,7 +201,7 @@ export class TravelView {
     if (!listing) return;
     if (this.listed !== number) {
       this.listed = number;
-      this.title.textContent = listing.recorded ? listing.title : `${listing.title}, as it stands in its file now`;
+      this.title.textContent = listing.recorded ? listing.title : `${listing.title} (as it stands now)`;
       const room = String(listing.first + listing.lines.length).length;
       this.lines.replaceChildren(
         ...listing.lines.map((text, n) => {
