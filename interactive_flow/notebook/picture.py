@@ -21,7 +21,6 @@ from interactive_flow.model.record import RunRecord
 from interactive_flow.model.states import CallState, RunStatus
 from interactive_flow.notebook.details import Details, describe
 from interactive_flow.notebook.pace import Allowance, Pace
-from interactive_flow.runtime.run import Run
 from interactive_flow.views.dot import to_dot
 from interactive_flow.views.graph import Graph, graph_model
 from interactive_flow.views.html import (
@@ -153,8 +152,7 @@ class Picture:
         """True where the run has ended and something in it has not succeeded that somebody wanted."""
         record = self.record
         broken = record.count[CallState.FAILED] + record.count[CallState.TIMED_OUT]
-        wanted = self.over and (broken > 0 or record.status is not RunStatus.SUCCEEDED)
-        return wanted and hasattr(Run, "retry_failed")
+        return self.over and (broken > 0 or record.status is not RunStatus.SUCCEEDED)
 
     def bundle(self) -> dict[str, str]:
         """The run as it is now, for a reader that cannot be told of changes: HTML without script, and text."""

@@ -31,8 +31,8 @@ WORKERS = (1, 2, 4, 8, None)
 EFFORT = 400_000
 """Calls that are simulated for one analysis, at most: some seconds."""
 
-OFF = 0.05
-"""How far the simulation of the unchanged run may be off, as a part of what it took (or 5 ms)."""
+OFF, OFF_LEAST = 0.1, 0.005
+"""How far the simulation of the unchanged run may be off, as a part of what it took, or in seconds."""
 
 
 @dataclass(slots=True)
@@ -126,7 +126,7 @@ def _estimate(record: RunRecord, found: Analysis, effort: int) -> None:
     same = simulate(plan, order="recorded")
     orders: tuple[Order, ...] = ("longest", "called")
     bases = {order: simulate(plan, order=order) for order in orders}
-    if same is None or abs(same - found.seconds) > max(OFF * found.seconds, 0.005) or None in bases.values():
+    if same is None or abs(same - found.seconds) > max(OFF * found.seconds, OFF_LEAST) or None in bases.values():
         found.note = "Estimates are left out: from the record alone, it cannot be told why this run took what it took."
         return
     order = min(orders, key=lambda order: abs((bases[order] or 0.0) - found.seconds))

@@ -208,19 +208,20 @@ def long(n):
     notebook.run_all()
     notebook.wait_until_run()
     slider = slider_of(output)
-    assert said(slider).startswith("1 of 1502")
-    for key, number in [("End", 1502), ("PageUp", None), ("Home", 1)]:
+    total = int(slider.get_attribute("max")) + 1
+    assert total > 1000, "a task may be over before the code looks at it, but seldom is"
+    assert said(slider).startswith(f"1 of {total}")
+    for key, number in [("End", total), ("PageUp", None), ("Home", 1)]:
         slider.press(key)
         page.wait_for_function(
             "slider => !document.querySelector('.iflow-travel-did').textContent.startsWith('…')",
             arg=slider.element_handle(),
         )
         if number:
-            assert said(slider).startswith(f"{number} of 1502, at")
+            assert said(slider).startswith(f"{number} of {total}, at")
 
 
 RETRIED = """\
-from interactive_flow import Run
 tries = []
 
 @task
@@ -233,9 +234,6 @@ def sometimes(n):
 @flow
 def unlucky():
     return [sometimes(1), embed_subtitles("talk.mp4", "talk.srt")]
-
-if not hasattr(Run, "retry_failed"):
-    Run.retry_failed = lambda self: unlucky.start()
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from interactive_flow import flow, task, wait
 from interactive_flow.notebook import travel
 from interactive_flow.notebook.travel import Teller
+from interactive_flow.testing import DeterministicExecutor
 
 
 def run_of(number):
@@ -15,7 +16,7 @@ def run_of(number):
         for n in range(number):
             wait(step(n))
 
-    started = stepwise.options(display="none").start()
+    started = stepwise.options(display="none", executor=DeterministicExecutor()).start()
     started.result()
     return started
 

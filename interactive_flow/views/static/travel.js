@@ -246,7 +246,8 @@ export class TravelView {
       this.svg.setAttribute("width", drawn.viewBox.baseVal.width);
       this.svg.removeAttribute("height");
       for (const node of this.svg.querySelectorAll("[data-node]")) {
-        for (const name of ["tabindex", "role", "data-selected"]) node.removeAttribute(name);
+        node.dataset.at = node.dataset.node; // there is only one node of that name, and that is where it can be pressed
+        for (const name of ["data-node", "tabindex", "role", "data-selected"]) node.removeAttribute(name);
         for (const part of node.querySelectorAll(":scope > .iflow-badge")) part.textContent = "";
         node.querySelector(":scope > .iflow-done")?.removeAttribute("style");
       }
@@ -256,8 +257,8 @@ export class TravelView {
     }
     const step = this.steps.get(this.at);
     const known = (id) => Boolean(step.all[id]);
-    for (const node of this.svg.querySelectorAll("[data-node]")) {
-      const id = node.dataset.node;
+    for (const node of this.svg.querySelectorAll("[data-at]")) {
+      const id = node.dataset.at;
       const [state, detail] = step.all[id] ?? ["waiting", ""];
       node.dataset.state = state;
       node.toggleAttribute("data-unknown", !known(id));
