@@ -25,10 +25,12 @@ from interactive_flow.runtime.cache import Caching
 from interactive_flow.runtime.interrupts import runs_peoples_code
 from interactive_flow.runtime.memories import recall_of, reuse_of
 from interactive_flow.runtime.observers import log
-from interactive_flow.runtime.recording import Recording, fingerprint_of
+from interactive_flow.runtime.recording import Recording, fingerprint_of, fingerprint_of_code
 from interactive_flow.runtime.run import Run
 from interactive_flow.store import Store, open_store
-from interactive_flow.store.errors import RunExists
+from interactive_flow.store.errors import RunExists, StoreError
+
+_CHANGED = ". Its code, or something that it uses, has changed since; what was recorded comes from the code as it was"
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -182,7 +184,7 @@ class Workflow(Generic[P, R]):
         options = effective(self._options)
         if options.store is None:
             return self._run_of(args, kwargs)
-        store, given = open_store(options.store), fingerprint_of(args, kwargs)
+        store, given = open_store(options.store), self._given(args, kwargs)
         if given and options.resume != "never":
             run = self._interrupted(store, args, kwargs, given)
             if run is not None:
@@ -191,18 +193,30 @@ class Workflow(Generic[P, R]):
 
     def _interrupted(self, store: Store, args: Any, kwargs: Any, given: str) -> Run | None:
         """The newest run with these arguments, to be continued, if it was interrupted."""
-        id = store.newest(self.name, given)
-        if id is None or (summary := store.run(id)).status != "interrupted":
+        arguments, _, code = given.partition(":")
+        id, noted = store.newest(self.name, arguments) or ("", "")
+        if not id or (summary := store.run(id)).status != "interrupted":
             return None
         try:
             run = self._continued(store, id, (args, kwargs))
         except RunExists:  # another process was quicker
             return None
+        except StoreError as error:
+            error.add_note(
+                f"run {id} of {self.name} was interrupted and would be continued; options(resume='never') begins anew"
+            )
+            raise
+        before = noted.partition(":")[2]
         log.warning(
-            "run %s of %s was interrupted after %d calls, and is continued; options(resume='never') begins anew",
-            *(id, self.name, summary.calls),
+            "run %s of %s was interrupted after %d calls, and is continued%s; options(resume='never') begins anew",
+            *(id, self.name, summary.calls, _CHANGED if before and code and before != code else ""),
         )
         return run
+
+    def _given(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        """What is noted in a store: fingerprints of the arguments and of the code; empty where the former have none."""
+        arguments = fingerprint_of(args, kwargs)
+        return f"{arguments}:{fingerprint_of_code(self._code)}" if arguments else ""
 
     def _continued(self, store: Store, id: str, first: tuple[Any, Any] | None = None) -> Run:
         """A stored run, to go on where it was when it ended.
@@ -219,12 +233,12 @@ class Workflow(Generic[P, R]):
         try:
             memory = recall_of(store, id)
             args, kwargs = first if first and not memory.past.restarts else store.arguments(id)
+            return self._run_of(
+                args, kwargs, recording=lambda _: Recording(store, id, self.name, "", recorder), memory=memory, id=id
+            )
         except BaseException:
             recorder.close()
             raise
-        return self._run_of(
-            args, kwargs, recording=lambda _: Recording(store, id, self.name, "", recorder), memory=memory, id=id
-        )
 
     def _retried(self, args: tuple[Any, ...], kwargs: dict[str, Any], past: Past, store: Store | None = None) -> Run:
         """A new run that takes values from another one, kept in `store` or where all are."""
@@ -233,7 +247,7 @@ class Workflow(Generic[P, R]):
         if store is None and options.store is not None:
             store = open_store(options.store)
         if store is not None:
-            place, given = store, fingerprint_of(args, kwargs)
+            place, given = store, self._given(args, kwargs)
             recording = lambda id: Recording(place, id, self.name, given)  # noqa: E731
         return self._run_of(args, kwargs, recording=recording, memory=reuse_of(past))
 

@@ -127,9 +127,11 @@ class Attempts(Graph):
             due = now if at_once else now + retry.wait_before(call.attempt + 1)
             self._log((_STARTED, now, call.index, call.attempt, None))
             self.events.append(AttemptFailed(now, call.index, call.attempt, now, None, error, due))
-        limit = call.spec.timeout.schedule_to_close
-        if limit is not None:
-            self._timers.arm(now + limit, TimerKind.SCHEDULE_TO_CLOSE, call)
+        limits = call.spec.timeout
+        if limits.schedule_to_start is not None and not call.attempt:
+            self._timers.arm(now + limits.schedule_to_start, TimerKind.SCHEDULE_TO_START, call)
+        if limits.schedule_to_close is not None:
+            self._timers.arm(now + limits.schedule_to_close, TimerKind.SCHEDULE_TO_CLOSE, call)
         if due > now:
             self._timers.arm(due, TimerKind.RETRY, call)
         else:

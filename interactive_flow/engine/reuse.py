@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class Reuse(Memory):
     """Takes values from another run, where they are those of the same calls.
 
-    A call is the same where its id is, the calls that it depends on are, and its other arguments are shown by the same
-    text.  What it depends on must have the same values: those that were taken from the other run, or, where they are
-    not a task's, those that `same` finds equal.
+    A call is the same where its id is, the calls that it depends on are, and its other arguments are (see
+    `interactive_flow.engine.likeness`).  What it depends on must have the same values: those that were taken from the
+    other run, or, where they are not a task's, those that `same` finds equal.
 
     Args:
         past, load: as for `Memory`.
@@ -55,8 +55,6 @@ class Reuse(Memory):
         if known is None or id in self._passed:
             return False
         number, arrival = known
-        if difference(arrival.made, call, strictly=True):
-            return False
         heapq.heappush(self._waiting, (number, call.index, Due(arrival, call)))
         return True
 
@@ -76,8 +74,10 @@ class Reuse(Memory):
         """See `Memory.load`.
 
         Raises:
-            Lost: something that the call depends on is not what it was.
+            Lost: it is another call by now, or something that it depends on is not what it was.
         """
+        if difference(due.arrival.made, due.call, self._same):
+            raise Lost
         for dep in gather(due.call.args, due.call.kwargs)[2]:
             if dep.id not in self.reused and not self._is_as_before(dep):
                 raise Lost

@@ -72,7 +72,8 @@ class DeterminismError(InteractiveFlowError):
     """Workflow code that was run again did something else than the first time.
 
     Attributes:
-        position: which of the workflow's calls it was, counted from 0.
+        position: which of the workflow's calls it was, counted from 0; where a run is continued that was interrupted,
+            how many of its recorded results had come by then.
         expected: the call that it made there before.
         found: what it did now.
     """

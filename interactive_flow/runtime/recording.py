@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from interactive_flow.model.errors import FingerprintError
@@ -21,13 +22,21 @@ def fingerprint_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         return ""
 
 
+def fingerprint_of_code(code: Callable[[], Any]) -> str:
+    """The fingerprint of the code that `code` gives, and of what it uses; empty where it has none."""
+    try:
+        return value_fingerprint(code(), "code")
+    except Exception:  # it is looked at for the sake of a remark only
+        return ""
+
+
 class Recording:
     """Keeps one run in a store.
 
     Args:
         store: where.
         run, name: the run's id, and its workflow's name.
-        given: the fingerprint of its arguments.
+        given: the fingerprint of its arguments, and that of its code.
         recorder: where the recording goes on that of an earlier round, what was begun for it.
     """
 

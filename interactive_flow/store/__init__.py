@@ -129,7 +129,8 @@ class Store:
             args, kwargs: what it is started with, pickled here and now.
             again: True to go on with a run that was interrupted or is over: its events begin a new round, and those
                 of earlier ones stay, for `outcomes` and `rounds`.
-            given: a fingerprint of the arguments, by which `newest` finds the run; empty where there is none.
+            given: a fingerprint of the arguments, by which `newest` finds the run, and whatever else is to be noted
+                after it; empty where there is none.
 
         Raises:
             RunExists: there is a run of this id (with `again`: and it is still running).
@@ -219,12 +220,15 @@ class Store:
         """What happened in a run, each time that it was begun or continued; the last one is what `events` gives."""
         return self._history.rounds(run)
 
-    def newest(self, name: str, given: str) -> str | None:
-        """The id of the run of this workflow that began last with these arguments; None where there is none.
+    def newest(self, name: str, given: str) -> tuple[str, str] | None:
+        """The run of this workflow that began last with these arguments; None where there is none.
 
         Args:
             name: the workflow's.
-            given: the fingerprint of the arguments, as it was given to `begin`.
+            given: the fingerprint of the arguments.
+
+        Returns:
+            Its id, and what was noted of what was given to it (see `begin`).
         """
         return self._history.newest(name, given)
 

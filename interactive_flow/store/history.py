@@ -164,13 +164,14 @@ class History:
                     logs.append(log)
         return logs
 
-    def newest(self, name: str, given: str) -> str | None:
-        """The id of the run of this workflow that began last with these arguments, by their fingerprint."""
+    def newest(self, name: str, given: str) -> tuple[str, str] | None:
+        """See `Store.newest`."""
         with self._database.reading() as connection:
             row = connection.execute(
-                "SELECT id FROM runs WHERE name = ? AND input = ? ORDER BY number DESC LIMIT 1", (name, given)
+                "SELECT id, input FROM runs WHERE name = ? AND substr(input, 1, ?) = ? ORDER BY number DESC LIMIT 1",
+                (name, len(given), given),
             ).fetchone()
-        return None if row is None else str(row[0])
+        return None if row is None else (str(row[0]), str(row[1]))
 
     def find(self, prefix: str) -> str:
         """The id that begins so.

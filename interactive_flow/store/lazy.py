@@ -70,6 +70,7 @@ class Shown:
     """Stands for an argument of which only the text was kept that shows it."""
 
     __slots__ = ("text",)
+    __flow_shown__ = True  # for whoever must not take it for the argument itself
 
     def __init__(self, text: str) -> None:
         self.text = text

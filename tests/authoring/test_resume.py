@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import gc
-import os
 import shutil
-import signal
 import sqlite3
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -20,6 +17,7 @@ import pytest
 import interactive_flow as iflow
 from interactive_flow import DeterminismError, Run, StoreWarning, TaskError, first, flow, restart, task, wait, workflow
 from interactive_flow.authoring import defined, options
+from interactive_flow.engine.past import Past
 from interactive_flow.store import Store
 from interactive_flow.store.errors import RunExists, StoreDamaged, UnknownRun
 
@@ -61,18 +59,12 @@ def interrupt(workflow: Any, *args: Any, after: str = "") -> str:
     index = whole.record().call(after).index if after else 0
     ended = [n for n, e in enumerate(log) if index and getattr(e, "call", 0) == index]
     run = workflow._run_of(args, {})
-    given = options_given(args)
+    given = workflow._given(args, {})
     with Store(store).begin(run.id, workflow.name, args, given=given) as recorder:
         code, at, _, *others = log.tail(0)[0]
         recorder.append([(code, at, run.id, *others), *log.tail(1)[: ended[-1] if ended else 0]])
     ran.clear()
     return str(run.id)
-
-
-def options_given(args: tuple[Any, ...]) -> str:
-    from interactive_flow.runtime.recording import fingerprint_of
-
-    return fingerprint_of(args, {})
 
 
 def two(path: Path, second: Callable[[Any], Any] = lambda x: double(wait(x) + 1)) -> Any:
@@ -103,6 +95,26 @@ def test_the_same_line_continues_what_was_interrupted(path: Path, caplog: pytest
     assert chain.run(5) == 22  # it is over now: this is another one
     assert len(iflow.runs(path)) == 2
     assert iflow.open_run(id, path).result() == 22
+
+
+def test_code_that_has_changed_since_is_told_of(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def workflow(factor: int) -> Any:
+        @task
+        def times(x: int) -> int:
+            return factor * x
+
+        @flow
+        def chain(n: int) -> Any:
+            return times(wait(times(n)))
+
+        return chain.options(store=path)
+
+    interrupt(workflow(2), 5, after="times#1")
+    assert workflow(2).run(5) == 20
+    assert "has changed" not in caplog.text
+    interrupt(workflow(2), 6, after="times#1")
+    assert workflow(3).run(6) == 36  # half of it was done by the code as it was
+    assert "Its code, or something that it uses, has changed since; what was recorded comes from" in caplog.text
 
 
 def test_only_one_with_the_same_arguments_is_continued(path: Path) -> None:
@@ -384,11 +396,23 @@ def test_damaged_events_are_told_of_and_nothing_is_run(path: Path) -> None:
     interrupt(chain, 5, after="double#1")
     with closing(sqlite3.connect(path / "store.sqlite", isolation_level=None)) as connection:
         connection.execute("UPDATE segments SET data = substr(data, 1, 40) WHERE first >= 0")
-    with pytest.raises(iflow.InteractiveFlowError, match="has not written the events"):
+    with pytest.raises(iflow.InteractiveFlowError, match="has not written the events") as raised:
         chain.run(5)
+    assert "options(resume='never') begins anew" in raised.value.__notes__[0]
     assert ran == {}
+    assert [run.status for run in iflow.runs(path)] == ["interrupted"]
     assert chain.options(resume="never").run(5) == 22
     assert [run.status for run in iflow.runs(path)] == ["interrupted", "succeeded"]
+
+
+def test_a_run_that_cannot_be_begun_stays_interrupted(path: Path) -> None:
+    chain = two(path)
+    interrupt(chain, 5, after="double#1")
+    with pytest.raises(ValueError, match="executor='nowhere'"):
+        chain.options(executor="nowhere").run(5)
+    assert [run.status for run in iflow.runs(path)] == ["interrupted"]
+    assert chain.run(5) == 22
+    assert ran == {"double 11": 1}
 
 
 def test_a_store_that_was_moved_goes_on(path: Path, tmp_path: Path) -> None:
@@ -531,42 +555,71 @@ def test_a_stored_run_needs_its_workflow_to_be_tried_again(path: Path, monkeypat
         stored.retry_failed()
 
 
-# -- a process that is killed ------------------------------------------------------------------------------------------
+class Plain:
+    """Is shown as an address."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
 
 
-def test_heartbeats_and_processes_tell_a_dead_run_from_a_live_one(path: Path, tmp_path: Path) -> None:
-    """In a process of its own, that is killed while a task is at work."""
-    begun = tmp_path / "begun"
+class Telling(Plain):
+    """Says who it is, as far as it likes."""
+
+    def __repr__(self) -> str:
+        return "Telling"
+
+
+def given(value: Any, store: Path | None = None) -> Any:
+    """A workflow that hands this to a task, and fails."""
 
     @task
-    def hold(n: int) -> int:
-        ran[f"hold {n}"] += 1
-        if not begun.exists():
-            begun.touch()
-            time.sleep(60)
-        return n
+    def look(value: Any) -> int:
+        ran["look"] += 1
+        return 1
 
     @flow
-    def code(n: int) -> Any:
-        return wait(double(n)), hold(n)
+    def given() -> Any:
+        return wait(look(value)), fail()
 
-    workflow = code.options(store=path, display="none")
-    number = os.fork()
-    if not number:
-        try:
-            workflow.run(3)
-        finally:
-            os._exit(1)
-    while not begun.exists() or not any(r.calls == 2 for r in iflow.runs(path)):
-        time.sleep(0.01)
-    (summary,) = iflow.runs(path)
-    assert summary.status == "running"
-    os.kill(number, signal.SIGKILL)
-    os.waitpid(number, 0)
-    (summary,) = iflow.runs(path)
-    assert summary.status == "interrupted"
-    assert workflow.run(3) == (6, 3)
-    assert ran == {"hold 3": 1}
+    @task
+    def fail() -> None:
+        raise LookupError
+
+    return given.options(store=store)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "in_memory", "stored"),
+    [
+        ([1] * 9, [1] * 9, True, True),
+        ([1] * 9, [1] * 8 + [2], False, False),
+        (float("nan"), float("nan"), True, True),
+        ({"a": {1, 2}}, {"a": {2, 1}}, True, True),
+        (list(range(5000)), list(range(5000)), True, True),
+        (list(range(5000)), [*range(4999), 0], False, True),  # only the beginning of its text is stored
+        (Plain(1), Plain(1), True, False),  # a stored one is shown as an address
+        (Plain(1), Plain(2), False, False),
+        (Telling(1), Telling(1), True, True),
+        (Telling(1), Telling(2), False, True),
+        ((x for x in ()), (x for x in ()), False, False),  # it has no fingerprint
+        (Path("a"), Path("a"), True, True),
+        (Path("a"), Path("b"), False, False),
+    ],
+)  # fmt: skip
+def test_values_are_taken_only_for_the_same_arguments(
+    path: Path, one: Any, other: Any, in_memory: bool, stored: bool
+) -> None:
+    for store, taken in ((None, in_memory), (path, stored)):
+        workflow = given(one, store)
+        with pytest.raises(TaskError):
+            workflow.run()
+        past = Past.read(
+            Store(path).rounds(iflow.runs(path)[-1].id) if store else [workflow.last_run._runner.engine.events]
+        )
+        ran.clear()
+        again = given(other, store)._retried((), {}, past)
+        again.drive()
+        assert ran["look"] == (not taken)
 
 
 def test_a_workflow_that_nobody_has_any_more_is_forgotten() -> None:

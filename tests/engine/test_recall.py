@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from itertools import count
+from random import Random
 from typing import Any, NamedTuple
 
 import pytest
@@ -198,6 +199,28 @@ def test_a_run_gives_what_it_would_have_given(
     if not whole.run.errors and not again.run.errors:
         assert again.outcome == whole.outcome
         assert {c.id for c in again.run.calls} == {c.id for c in whole.run.calls}
+
+
+@settings(max_examples=200)
+@given(orderless, settings_, settings_, st.data())
+def test_values_that_are_lost_cost_only_themselves(
+    program: Expression, before: Setting, after: Setting, data: st.DataObject
+) -> None:
+    whole = run_program(program, before)
+    known = whole.events[: data.draw(st.integers(1, len(whole.events) - 1), "cut")]
+    past = Past.read([log_of(known)])
+    lots = Random(data.draw(st.integers(0, 9), "lots"))
+
+    def load(value: Any) -> Any:
+        if not isinstance(value, TaskError) and lots.random() < 0.3:
+            raise OSError("lost")
+        return value
+
+    memory = Recall(past, load)
+    again = run_program(program, after, memory=memory, arguments=(whole.run._args, {}))
+    if not whole.run.errors and not again.run.errors:
+        assert again.outcome == whole.outcome
+    assert completed(known) & set(executed(again.events)) <= {call for call, _ in memory.lost}
 
 
 @settings(max_examples=200)

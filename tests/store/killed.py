@@ -134,6 +134,14 @@ def executed(begin: int) -> list[str]:
         return file.read().decode().splitlines()
 
 
+def wait_for_work(number: int, begin: int) -> None:
+    """Waits until a child has executed something, or has ended."""
+    while EXECUTED.stat().st_size == begin:
+        if os.waitid(os.P_PID, number, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            return
+        time.sleep(0.001)
+
+
 def check(store: Store) -> None:
     with closing(sqlite3.connect(store.path / "store.sqlite")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -166,7 +174,9 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         while True:
             number, reading = child(path)
             if deaths < 3:
-                time.sleep(lots.uniform(0.1 * seconds, 1.1 * seconds))
+                if lots.random() < 0.7:  # else it may be anywhere, also before it has begun
+                    wait_for_work(number, begin)
+                time.sleep(lots.uniform(0.0, seconds))
                 os.kill(number, signal.SIGKILL)
             value = outcome(number, reading)
             again = known & set(executed(begin))
