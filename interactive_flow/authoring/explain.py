@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from interactive_flow.authoring.options import session
 from interactive_flow.model.brief import brief_error
 from interactive_flow.model.errors import FingerprintError
-from interactive_flow.runtime.cache import cache_of, key_of
+from interactive_flow.runtime.results import cache_of, key_of
 from interactive_flow.runtime.run import last_run
 from interactive_flow.store import open_store
 

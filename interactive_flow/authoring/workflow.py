@@ -21,11 +21,11 @@ from interactive_flow.engine.fibers import Restart, awaited
 from interactive_flow.engine.past import Past
 from interactive_flow.engine.placeholder import current_workflow
 from interactive_flow.engine.spec import WorkflowSpec
-from interactive_flow.runtime.cache import Caching
 from interactive_flow.runtime.interrupts import runs_peoples_code
 from interactive_flow.runtime.memories import recall_of, reuse_of
 from interactive_flow.runtime.observers import log
 from interactive_flow.runtime.recording import Recording, fingerprint_of, fingerprint_of_code
+from interactive_flow.runtime.results import Caching
 from interactive_flow.runtime.run import Run
 from interactive_flow.store import Store, open_store
 from interactive_flow.store.errors import RunExists, StoreError

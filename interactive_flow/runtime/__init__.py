@@ -16,6 +16,7 @@ module             holds
 `run`              the handle that people hold
 `stored`           the same for a run that is in a store
 `recording`        a run and its store, while the run goes on
+`cache`            results that are used again: when calls are looked up, and kept; `results` what is known of them
 `memories`         what a run has from others before it
 `observers`        who watches a run, and how often they are told
 `sites`            lines of people's code, and which notebook cell they stand in

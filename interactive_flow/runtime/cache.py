@@ -18,28 +18,25 @@ import logging
 import threading
 from collections.abc import Sequence
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from interactive_flow.engine.calls import Call, Job, WorkflowCall
-from interactive_flow.model.brief import brief_error
-from interactive_flow.model.errors import FingerprintError
 from interactive_flow.model.events import CallNotReused, CallSucceeded
 from interactive_flow.model.states import CallState, RunStatus
 from interactive_flow.runtime.clock import SYSTEM_CLOCK
 from interactive_flow.runtime.interrupts import wait_for
+from interactive_flow.runtime.results import Answer, Results
 from interactive_flow.runtime.worker import Failure
-from interactive_flow.store.errors import StoreError
 from interactive_flow.store.values import Packed, Values, decode
 
 if TYPE_CHECKING:
     from interactive_flow.runtime.runner import Runner
     from interactive_flow.store import Store
-    from interactive_flow.store.cache import CacheSession, Entry, Found, Reasons, ResultCache
     from interactive_flow.store.fingerprint import CallKey
 
 log = logging.getLogger("interactive_flow")
 
-_READY, _RUNNING, _SUCCEEDED = CallState.READY, CallState.RUNNING, CallState.SUCCEEDED
+_RUNNING, _SUCCEEDED = CallState.RUNNING, CallState.SUCCEEDED
 _SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
 
 _AT_ONCE = 32
@@ -47,46 +44,6 @@ _AT_ONCE = 32
 
 _LINGER = 0.02
 """Seconds: how long the thread collects results before it writes them."""
-
-_BATCH = 256
-"""Results after which it writes in any case."""
-
-_BYTES = 32 * 1024 * 1024
-"""The same for bytes of values."""
-
-
-class Caching(NamedTuple):
-    """How a run uses results that were kept."""
-
-    all_tasks: bool = False
-    """Whether that goes for every task that does not say otherwise."""
-    store: Store | None = None
-    """Where they are kept; None: in memory."""
-
-
-NO_CACHING = Caching()
-"""Only that of tasks and workflows that ask for it, in memory."""
-
-
-def cache_of(store: Store | None) -> ResultCache:
-    """The cache of runs with this store; without one, that of this process."""
-    if store is not None:
-        return store.cache
-    from interactive_flow.store.memory import memory_cache
-
-    return memory_cache
-
-
-def key_of(spec: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CallKey:
-    """The key of a call of a task or a workflow; raises FingerprintError, and what people's hooks raise."""
-    from interactive_flow.store.fingerprint import call_key
-
-    return call_key(_code_of(spec), args, kwargs)
-
-
-def _code_of(spec: Any) -> Any:
-    keyed_by = getattr(spec, "keyed_by", None)
-    return spec.fn if keyed_by is None else keyed_by()
 
 
 class _Missed:
@@ -109,17 +66,6 @@ class _Missed:
         self.lookups.finished(self, done)
 
 
-class _Answer(NamedTuple):
-    """What was found out about a call."""
-
-    call: Call
-    key: CallKey | None = None
-    """None where the call has none."""
-    found: Found | None = None
-    value: Any = None
-    reason: str | None = None
-
-
 class Lookups:
     """Those of one run.
 
@@ -132,16 +78,12 @@ class Lookups:
     """
 
     def __init__(self, runner: Runner, store: Store | None) -> None:
-        self._runner, self._store = runner, store
+        self._runner = runner
         self.missed: dict[Call, _Missed] = {}
-        self._warnings: dict[tuple[str, str], str] = {}
+        self._results = Results(runner.run, store)
         self._in_flight: dict[str, _Missed] = {}
         self._news: list[_Missed] = []
-        self._unwritten: dict[str, Entry] = {}
-        self._held = 0
-        self._session: CacheSession | None = None
-        self._reasons: Reasons | None = None
-        self._broken = self._closed = self._idle = False
+        self._closed = self._idle = False
         self._root_key: CallKey | None = None
         self._signal: SimpleQueue[None] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -172,21 +114,23 @@ class Lookups:
     def finished(self, missed: _Missed, done: Call) -> None:
         """A call has finished whose value is to be kept."""
         self.missed.pop(done, None)
-        if self._in_flight.get(missed.key.digest) is missed:
-            del self._in_flight[missed.key.digest]
-        if done.state is not _SUCCEEDED:
+        event = done.engine.events[done.order - 1]
+        if done.state is not _SUCCEEDED or type(event) is not CallSucceeded:  # or its value comes from elsewhere
+            self._land(missed)
             for call in missed.waiting:
                 self._run(call, missed.key)
             return
-        event = done.engine.events[done.order - 1]
-        if type(event) is not CallSucceeded:
-            return  # its value comes from elsewhere
         missed.seconds = event.at - event.started
         if missed.packed is None:  # a small value, or that of a sub-workflow, whose code nobody knows to be over yet
             missed.packed = Values.pack(done.outcome)
         done.engine.looking += len(missed.waiting)
         self._news.append(missed)
         self.take_up()
+
+    def _land(self, missed: _Missed) -> None:
+        """Equal calls need not wait for this one any more."""
+        if self._in_flight.get(missed.key.digest) is missed:
+            del self._in_flight[missed.key.digest]
 
     def _run(self, call: Call, key: CallKey | None) -> None:
         """A call has to run after all."""
@@ -199,22 +143,24 @@ class Lookups:
             call.tell(missed)
         call.engine.looked_up(call)
 
-    def _tell(self, answer: _Answer) -> None:
+    def _tell(self, call: Call, answer: Answer) -> None:
         """Tells the engine what was found out about a call."""
-        call, key, found = answer.call, answer.key, answer.found
+        key, known, reason = answer
         engine = call.engine
         engine.looking -= 1
         if call.done:
             return
-        if found is not None:
-            engine.recall(call, answer.value, found.seconds, found.run)
+        if known is not None:
+            engine.recall(call, *known)
             return
         first = self._in_flight.get(key.digest) if key is not None and not call.streams else None
         if first is not None:
             first.waiting.append(call)
+            if first.call.done:
+                engine.looking += 1  # it will be answered next
             return
-        if answer.reason is not None:
-            engine.events.append(CallNotReused(engine.clock(), call.index, answer.reason))
+        if reason is not None:
+            engine.events.append(CallNotReused(engine.clock(), call.index, reason))
         self._run(call, key)
 
     # -- whoever has the value of a call that nobody else has yet -------------------------------------------------
@@ -248,12 +194,12 @@ class Lookups:
             while not self._closed:
                 if not self.step():
                     try:
-                        self._signal.get(timeout=_LINGER if self._unwritten else None)
+                        self._signal.get(timeout=_LINGER if self._results.holds else None)
                     except Empty:
-                        self._write()
+                        self._results.write()
             while self.step():
                 pass
-            self._leave()
+            self._results.leave()
         except BaseException as error:  # a bug here must end the run, not leave it waiting
             log.exception("the thread that looks up what was kept has failed")
             with self._runner.lock:
@@ -274,138 +220,29 @@ class Lookups:
         if self._idle:
             return False
         answers = [answer for missed in news for answer in self._keep(missed)]
-        answers += [self._look_up(call) for call in calls]
+        answers += [(call, self._look_up(call)) for call in calls]
         with runner.lock:
-            for answer in answers:
-                self._tell(answer)
+            for missed in news:
+                self._land(missed)
+            for call, answer in answers:
+                self._tell(call, answer)
             runner._react()
-        if len(self._unwritten) >= _BATCH or self._held >= _BYTES:
-            self._write()
+        if self._results.is_full:
+            self._results.write()
         return True
 
-    def _open(self) -> CacheSession | None:
-        """The session with the cache; None where it is of no use any more."""
-        if self._session is None and not self._broken:
-            from interactive_flow.store.cache import Reasons
-
-            try:
-                self._session = cache_of(self._store).session()
-                self._reasons = Reasons(self._session)
-            except StoreError as error:
-                self._give_up(error)
-        return None if self._broken else self._session
-
-    def _give_up(self, error: Exception) -> None:
-        self._broken = True
-        self._unwritten.clear()
-        self._warn("", "store", f"nothing was kept for later runs, nor looked up, any more: {brief_error(error)}")
-
-    def _warn(self, name: str, kind: str, text: str) -> None:
-        self._warnings.setdefault((name, kind), text)
-
-    def complaints(self) -> list[str]:
-        """What is to be told to people when the run is over, in sentences."""
-        return list(self._warnings.values())
-
-    def _is_over(self) -> bool:
+    def _look_up(self, call: Call) -> Answer:
         runner = self._runner
-        return self._closed or runner.is_cancelled or runner.engine.status is not RunStatus.RUNNING
+        if self._closed or runner.is_cancelled or call.done or runner.engine.status is not RunStatus.RUNNING:
+            return Answer()
+        return self._results.look_up(call.spec, lambda: call.engine.arguments(call))
 
-    def _look_up(self, call: Call) -> _Answer:
-        session = self._open()
-        if session is None or self._is_over():
-            return _Answer(call)
-        name = call.spec.name
-        try:
-            key = key_of(call.spec, *call.engine.arguments(call))
-        except Exception as error:
-            if call.done:
-                return _Answer(call)  # its arguments are gone
-            return _Answer(call, reason=self._without_key(name, error))
-        return self._find(session, call, name, key)
-
-    def _without_key(self, name: str, error: Exception) -> str:
-        text = str(error) if isinstance(error, FingerprintError) else brief_error(error)
-        self._warn(
-            name,
-            "key",
-            f"calls of {name} are not cached: {text}; files can be given as content(path), and cache=False says "
-            f"that {name} need not be",
-        )
-        return f"not cached: {text}"
-
-    def _find(self, session: CacheSession, call: Call, name: str, key: CallKey) -> _Answer:
-        new = self._unwritten.get(key.digest)
-        try:
-            if new is not None:
-                return _Answer(call, key, *self._unwritten_value(new))
-            found = session.find(key)
-            if found is not None:
-                return _Answer(call, key, found, session.value(found))
-            assert self._reasons is not None
-            return _Answer(call, key, reason="; ".join(self._reasons.why_not(key, name)) or None)
-        except Exception as error:
-            self._warn(
-                name, "value", f"a kept result of {name} could not be used and is computed again: {brief_error(error)}"
-            )
-            return _Answer(call, key, reason=f"the kept result could not be used: {brief_error(error)}")
-
-    @staticmethod
-    def _unwritten_value(entry: Entry) -> tuple[Found, Any]:
-        from interactive_flow.store.cache import Found
-
-        return Found(entry.packed, entry.run, entry.seconds, 0, 0.0), decode(entry.packed)
-
-    def _keep(self, missed: _Missed) -> list[_Answer]:
+    def _keep(self, missed: _Missed) -> list[tuple[Call, Answer]]:
         """Sees to it that a value is kept; what there is to tell of the calls that waited for it."""
-        name, key, packed = missed.call.spec.name, missed.key, missed.packed
-        assert packed is not None
-        if not packed.format:
-            self._warn(
-                name,
-                "value",
-                f"what {name} gives cannot be kept: {packed.data!s}; cache=False says that it need not be",
-            )
-            return [_Answer(call) for call in missed.waiting]
-        entry = self._add(missed.call.spec, key, packed, missed.seconds)
-        if entry is None:
-            return [_Answer(call) for call in missed.waiting]
-        return [_Answer(call, key, *self._unwritten_value(entry)) for call in missed.waiting]
-
-    def _add(self, spec: Any, key: CallKey, packed: Packed, seconds: float) -> Entry | None:
-        """Notes a result that is to be written; None where it would be wrong."""
-        from interactive_flow.store.cache import Entry
-        from interactive_flow.store.fingerprint import code_fingerprint, explain_change
-
-        try:
-            changed = explain_change(key.code, code_fingerprint(_code_of(spec)))
-        except FingerprintError as error:
-            changed = [str(error)]
-        if changed:  # by itself, or by somebody who ran another cell: then nobody knows which code gave the value
-            self._warn(spec.name, "code", f"what {spec.name} gave was not kept, since meanwhile {'; '.join(changed)}")
-            return None
-        entry = self._unwritten[key.digest] = Entry(key, spec.name, packed, self._runner.run, seconds)
-        self._held += packed.size
-        return entry
-
-    def _write(self) -> None:
-        session = self._open()
-        if session is not None and self._unwritten:
-            try:
-                session.keep(list(self._unwritten.values()))
-            except StoreError as error:
-                self._give_up(error)
-        self._unwritten.clear()
-        self._held = 0
-
-    def _leave(self) -> None:
-        """Writes what is left, and closes the session."""
-        self._write()
-        if self._session is not None:
-            try:
-                self._session.close()
-            except StoreError as error:
-                self._give_up(error)
+        assert missed.packed is not None
+        waiting = missed.waiting
+        answers = self._results.keep(missed.call.spec, missed.key, missed.packed, missed.seconds, len(waiting))
+        return list(zip(waiting, answers, strict=True))
 
     # -- the runner's thread --------------------------------------------------------------------------------------
 
@@ -415,26 +252,16 @@ class Lookups:
 
     def find_run(self, root: WorkflowCall) -> None:
         """Before the run's own code begins: ends the run where its value is known from before."""
-        runner = self._runner
-        try:
-            session = self._open()
-            if session is None:
+        key, known, reason = self._results.look_up(root.spec, lambda: (root.args, root.kwargs))
+        self._results.leave()  # what goes on is for another thread
+        engine = self._runner.engine
+        with self._runner.lock:
+            if known is not None:
+                engine.recall_run(*known)
                 return
-            try:
-                key = key_of(root.spec, root.args, root.kwargs)
-            except Exception as error:
-                answer = _Answer(root, reason=self._without_key(root.spec.name, error))
-            else:
-                answer = self._find(session, root, root.spec.name, key)
-            with runner.lock:
-                if answer.found is not None:
-                    runner.engine.recall_run(answer.value, answer.found.seconds, answer.found.run)
-                elif answer.reason is not None:
-                    runner.engine.events.append(CallNotReused(runner.engine.clock(), 0, answer.reason))
-            self._root_key = answer.key if answer.found is None else None
-        finally:
-            self._leave()  # what goes on in other threads has a session of its own
-            self._session = None
+            if reason is not None:
+                engine.events.append(CallNotReused(engine.clock(), root.index, reason))
+        self._root_key = key
 
     def close(self) -> None:
         """The run is over: waits until everything that it gave is kept."""
@@ -444,17 +271,13 @@ class Lookups:
         if self._thread is not None:
             self._signal.put(None)
             wait_for(self._done)
-            self._session = self._reasons = None
-        elif self._session is not None:
-            while self.step():
-                pass
-            self._leave()
+        while self.step():
+            pass
         engine = self._runner.engine
         if self._root_key is not None and engine.status is RunStatus.SUCCEEDED:
-            self._keep_run(engine.root, self._root_key, engine.value)
+            self._results.keep(engine.root.spec, self._root_key, Values.pack(engine.value), engine.clock())
+        self._results.leave()
 
-    def _keep_run(self, root: WorkflowCall, key: CallKey, value: Any) -> None:
-        missed = _Missed(self, root, key)
-        missed.packed, missed.seconds = Values.pack(value), root.engine.clock()
-        self._keep(missed)
-        self._leave()
+    def complaints(self) -> list[str]:
+        """What is to be told to people when the run is over, in sentences."""
+        return self._results.complaints()

@@ -34,12 +34,12 @@ from interactive_flow.model.errors import (
 from interactive_flow.model.events import Event
 from interactive_flow.model.record import CallRecord, RunRecord
 from interactive_flow.model.states import RunStatus
-from interactive_flow.runtime.cache import NO_CACHING, Caching
 from interactive_flow.runtime.capture import captured_output
 from interactive_flow.runtime.collector import patient_collector
 from interactive_flow.runtime.interrupts import interrupts_noted_by
 from interactive_flow.runtime.observers import Observer, Watch, display_provider, log
 from interactive_flow.runtime.recording import Recording
+from interactive_flow.runtime.results import NO_CACHING, Caching
 from interactive_flow.runtime.runner import Runner
 
 if TYPE_CHECKING:

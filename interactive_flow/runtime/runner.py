@@ -27,10 +27,11 @@ from interactive_flow.engine.placeholder import current_workflow
 from interactive_flow.engine.spec import WorkflowSpec
 from interactive_flow.model.errors import DeterminismError, TaskError
 from interactive_flow.model.states import CallState, RunStatus
-from interactive_flow.runtime.cache import NO_CACHING, Caching, Lookups
+from interactive_flow.runtime.cache import Lookups
 from interactive_flow.runtime.clock import SYSTEM_CLOCK
 from interactive_flow.runtime.executor_side import ExecutorSide, Lane
 from interactive_flow.runtime.executors import InlineExecutor, ThreadExecutor, make_executor
+from interactive_flow.runtime.results import NO_CACHING, Caching
 from interactive_flow.runtime.tiny import TinyCalls
 
 _RUNNING = CallState.RUNNING

@@ -10,7 +10,8 @@
 Inside, `database` opens connections and knows the schema, `values` turns values into bytes and keeps large ones,
 `segments` turns events into bytes, `rows` puts them into the database, `recorder` writes a run while it goes on,
 `history` reads and removes runs, `process` tells live recorders from dead ones, `lazy` has what stands for stored
-values, `errors` what can go wrong.  `fingerprint` is a package of its own: when code and values are still the same.
+values, `errors` what can go wrong.  `cache` keeps results that can be used again, `memory` those of runs without a
+store.  `fingerprint` is a package of its own: when code and values are still the same.
 """
 
 from __future__ import annotations

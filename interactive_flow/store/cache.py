@@ -261,7 +261,11 @@ class _StoreSession:
             if file is not None:
                 values.write(file, _bytes(entry))
         now = time.time()
+        codes = {entry.key.code.digest: entry.key.code for entry in entries}
         with told_plainly(self._database.path), transaction(self._connection):
+            for digest, code in codes.items():
+                parts = json.dumps(code.as_json(), separators=(",", ":"))
+                self._connection.execute("INSERT OR IGNORE INTO codes VALUES (?, ?)", (bytes.fromhex(digest), parts))
             for entry, file in zip(entries, files, strict=True):
                 if file is not None and not values.path(file).exists():
                     values.write(file, _bytes(entry))  # somebody has removed it as unused meanwhile
@@ -270,10 +274,6 @@ class _StoreSession:
     def _insert(self, entry: Entry, file: str | None, now: float) -> None:
         key, packed = entry.key, entry.packed
         code = bytes.fromhex(key.code.digest)
-        if key.code.digest not in self._codes:
-            parts = json.dumps(key.code.as_json(), separators=(",", ":"))
-            self._connection.execute("INSERT OR IGNORE INTO codes VALUES (?, ?)", (code, parts))
-            self._codes[key.code.digest] = key.code
         kept = packed if file is None else packed._replace(data=file)
         self._connection.execute(
             "INSERT OR REPLACE INTO cache (key, family, given, code, arguments, name, run, seconds, used, format, "

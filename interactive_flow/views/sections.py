@@ -173,8 +173,10 @@ def not_needed_html(record: RunRecord) -> str:
 
 
 def not_reused(record: RunRecord) -> dict[str, list[str]]:
-    """By why they could not use what was kept, the calls that ran all the same."""
+    """By why they could not use what was kept, the calls that ran all the same; and the run itself, by its name."""
     reasons: dict[str, list[str]] = {}
+    if record.cache_reason:
+        reasons[one_line(record.cache_reason, 400)] = [record.name]
     for call in record.calls:
         if call.cache_reason:
             reasons.setdefault(one_line(call.cache_reason, 400), []).append(short_id(call.id))

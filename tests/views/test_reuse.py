@@ -73,6 +73,7 @@ def test_the_record_of_a_run_that_is_known_as_a_whole() -> None:
     record = RunRecord([RunStarted(0.0, "now", "wf", 0.0, 2), CallNotReused(0.1, 0, REASON)])
     assert record.cache_reason == REASON
     assert not record.changed
+    assert not_reused(record) == {REASON: ["wf"]}
 
 
 def test_a_call_says_it_in_a_line() -> None:
