@@ -249,7 +249,7 @@ class CellReplaced(NamedTuple):
     by: int
     """The cell as it was run now."""
     kept: tuple[int, ...]
-    """Calls of the former that belong to the latter from now on, because it made the very same calls."""
+    """Calls of the former that belong to the latter from now on, because it made the very same calls; none is stale."""
 
 
 class CallStale(NamedTuple):

@@ -25,6 +25,7 @@ def replace_cell(record: RunRecord, e: CellReplaced) -> None:
         call = by_index[index]
         if index in e.kept:
             call.parent_index = e.by
+            call.stale = False  # what it was computed from has turned out to be the same
         parent = by_index[call.parent_index]
         call.id, call.parent = id_of(parent, call.name, call.number), parent.id
     leaving = former - moved

@@ -74,6 +74,11 @@ def rewrite(lines: list[str]) -> list[str]:
     return [f"get_ipython().run_line_magic({FIRST_LINE!r}, {options!r})\n", *rest]
 
 
+# Where IPython asks whether a cell is complete it leaves such transformers out, so that in a terminal this is a cell
+# magic like any other: complete with an empty line.
+rewrite.has_side_effects = True  # type: ignore[attr-defined]
+
+
 class CellOptions(NamedTuple):
     """What stands behind ``%%flow``."""
 
@@ -167,7 +172,7 @@ class FlowCells:
             )
             self.panels = SessionPanels(session) if self._shows(options.display) else None
             session.show_output(self.panels is not None)
-            if _in_kernel(self.shell):
+            if self.panels is not None:
                 session.tell_waiting(told_waiting)
             self._executors.clear()
         return session
@@ -246,6 +251,8 @@ class FlowCells:
             session.wait(GRACE)
         except (InteractiveFlowError, KeyboardInterrupt) as raised:
             self._fail(result, raised)
+        if session.failure is not None:
+            self._fail(result, session.failure)  # the next cell begins a session anew
 
     def settle(self, timeout: float) -> None:
         """Waits until the panels show how it ended, where it has."""

@@ -52,7 +52,7 @@ class KeptCalls(Replay):
         cell: the cell, as it is run now.
         before: what it made when it was run before, by name and number; empty to call everything anew.
         lock: the runner's.
-        usable: whether a call of before may still be used.
+        usable: whether what a call of before was computed from still counts.
         known: all calls that cells have made, by index; what this one makes is added.
         executor: where the tasks that it calls run, unless they have one of their own; None for where the others do.
 
@@ -67,7 +67,7 @@ class KeptCalls(Replay):
         cell: CellCall,
         before: dict[Key, Made],
         lock: threading.Lock,
-        usable: Callable[[Call], bool],
+        usable: Callable[[Made], bool],
         known: dict[int, Call],
         executor: Any = None,
     ) -> None:
@@ -126,7 +126,7 @@ class KeptCalls(Replay):
             return None
         call: Call = before.call
         with self._lock:
-            if call.failed or not self._usable(call):
+            if call.failed or not self._usable(before):
                 return None
             self._cell.count(name)
             keep_call(call, self._cell)

@@ -118,7 +118,7 @@ class Session(Run):
                 raise PlaceholderError("the session is over; %flow reset begins a new one")
             runner.begin_work()
             cell = open_cell(runner.engine, name, CellFiber(), site, source)
-        cell.replay = KeptCalls(cell, made, runner.lock, self._is_fresh, self._known, executor)
+        cell.replay = KeptCalls(cell, made, runner.lock, self._is_up_to_date, self._known, executor)
         cell.args = (key,)
         self._uses[cell] = frozenset(call for call in uses if call.engine is runner.engine)
         guard = self._guards[cell] = ExitStack()
@@ -151,8 +151,9 @@ class Session(Run):
             raise KeyboardInterrupt
         runner.interrupts = None
 
-    def _is_fresh(self, call: Call) -> bool:
-        return call not in self._stale
+    def _is_up_to_date(self, made: Made) -> bool:
+        """True where all that a call was computed from still counts."""
+        return all(dep.index in self._known and dep not in self._stale for dep in made.deps)
 
     def _replace(self, before: CellCall, cell: CellCall, kept: KeptCalls) -> None:
         """What a cell had called before, and has not called again, leaves; with the lock held."""
@@ -163,7 +164,7 @@ class Session(Run):
                 before.open.pop(needed, None)  # a cell may go on from what it gave before
         for call in gone:
             del self._known[call.index]
-        self._stale.discard(before)
+        self._stale -= {before, *gone, *kept.kept}
         self._uses.pop(before, None)
         replace_cell(before, cell, tuple(kept.kept))
         before.replay = None
@@ -202,6 +203,12 @@ class Session(Run):
     def status(self) -> str:
         """``"running"`` while a cell is unfinished, else how it all went: see `SessionRecord`."""
         return "running" if not self._runner.resting.is_set() else str(self.record().status)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why the session is over although nobody has ended it: an executor has failed, or this package."""
+        engine = self._runner.engine
+        return self._crash or (engine.error if engine.status is RunStatus.FAILED else None)
 
     @property
     def rests(self) -> bool:

@@ -175,7 +175,7 @@ def test_refresh_brings_up_to_date_what_is_stale(cells, shell, capsys):
     assert cells("%flow refresh").success
     assert shell.execution_count == count + 1
     told = capsys.readouterr().out
-    assert f"Ran In [{number}], In [{int(number) + 1}] again: 2 calls made, 1 call kept." in told
+    assert f"Ran In [{number}], In [{int(number) + 1}] again: 1 call made, 2 calls kept." in told
     assert cells("y + 0").result == 8
     assert call_of(value(shell, "other")) is other
     assert call_of(value(shell, "y")).id == f"In [{number}]/double#1"
@@ -252,6 +252,13 @@ def test_other_cells_are_not_rewritten():
     assert len(rewrite(["%%flow\n"])) == 1
 
 
+def test_in_a_terminal_a_cell_is_complete_with_an_empty_line(cells, shell):
+    complete = shell.input_transformer_manager.check_complete
+    assert complete("%%flow")[0] == "incomplete"
+    assert complete("%%flow\nx = double(1)")[0] == "incomplete"
+    assert complete("%%flow\nx = double(1)\n\n")[0] == "complete"
+
+
 def test_a_cell_that_cannot_be_compiled_changes_nothing(cells, shell):
     cells("%%flow\nx = double(1)", cell_id="a")
     assert isinstance(cells("%%flow\nx = = 2", cell_id="a").error_before_exec, SyntaxError)
@@ -300,6 +307,28 @@ def test_options_and_commands_are_completed(cells, shell):
     assert "--max-workers" in shell.complete("--m", "%%flow --m", 10)[1]
     assert "processes" in shell.complete("p", "%%flow --executor p", 19)[1]
     assert "refresh" in shell.complete("r", "%flow r", 7)[1]
+
+
+class Unwilling:
+    """An executor that cannot be used."""
+
+    capacity = 1
+
+    def open(self, port):
+        raise OSError("nobody is there")
+
+    submit = cancel = close = open
+
+
+def test_an_executor_that_fails_is_told_and_the_next_cell_begins_anew(cells, shell):
+    shell.user_ns["unwilling"] = Unwilling()
+    cells("%%flow\nx = double(1)")
+    before = session_of(shell)
+    result = cells("%%flow --executor unwilling\ny = double(2)")
+    assert "nobody is there" in str(result.error_in_exec)
+    assert before.is_over
+    assert cells("%%flow\nz = double(x)\nz + 0").result == 4
+    assert session_of(shell) is not before
 
 
 def test_unloading_ends_the_session(shell):

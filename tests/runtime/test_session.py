@@ -563,8 +563,16 @@ def test_a_cell_that_used_only_the_value_is_stale_with_all_it_called(session, no
     with cell(session, "In [2]", "b", uses=(call_of(x), call_of(other))):
         parts = [add(notes, n, 0) for n in range(wait(x))]
     wait(parts)
-    three_cells(session, notes, 4, "In [3]")
+    x, other = three_cells(session, notes, 4, "In [3]")
     assert len(ids(session, stale=True)) == 4
+    assert session.wait(TIMEOUT)
+    notes.unlink()
+    with cell(session, "In [2]", "b", uses=(call_of(x), call_of(other))):
+        parts = [add(notes, n, 0) for n in range(wait(x))]
+    assert wait(parts) == [0, 1, 2, 3]
+    assert ran(notes) == ["3+0"]
+    assert ids(session, stale=True) == []
+    assert session.stale_cells() == []
 
 
 def test_a_cell_without_calls_can_be_stale(session, notes):
