@@ -19,9 +19,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from weakref import WeakSet
 
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
@@ -53,6 +54,9 @@ ERRORS_SHOWN = 5
 """So many errors are told in full; the others are counted."""
 
 BAR_WIDTH = 24
+
+_ASCII = str.maketrans("○◎◐✓✗◷⊘◆↻·│║…\u202f\u00a0", "o*>+x!-=r-||~  ")
+"""What stands for our symbols where a terminal or a log takes nothing but ASCII; as wide as they are."""
 
 _on_screen: WeakSet[TerminalDisplay] = WeakSet()
 """The display that draws; empty where none does."""
@@ -112,9 +116,9 @@ class TerminalDisplay:
         summary = self._summarise()
         if not over:
             if self._live is not None:
-                self._live.update(progress_view(self._record, summary), refresh=True)
+                self._live.update(_Fit(progress_view(self._record, summary)), refresh=True)
             return
-        last = progress_view(self._record, summary)
+        last = _Fit(progress_view(self._record, summary))
         if self._live is not None and self._live.is_started:
             self._live.update(last)
         else:
@@ -150,7 +154,22 @@ class TerminalDisplay:
 
     def _print_line(self, call: int, line: str) -> None:
         name = Text(f"{self._record.by_index[call].id} │ ", style="dim")
-        self._console.print(name + Text(plain_output(line)), soft_wrap=True)
+        self._console.print(_Fit(name + Text(plain_output(line))), soft_wrap=True)
+
+
+class _Fit:
+    """What is shown, in characters that the console can write."""
+
+    def __init__(self, shown: Any) -> None:
+        self._shown = shown
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self._shown, options):
+            if options.ascii_only and not segment.control and not segment.text.isascii():
+                text = segment.text.translate(_ASCII).encode("ascii", "replace").decode()
+                yield Segment(text, segment.style)
+            else:
+                yield segment
 
 
 def progress_view(record: RunRecord, summary: Summary | None = None) -> Group:

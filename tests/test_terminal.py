@@ -235,6 +235,34 @@ class TestWithoutAScreen:
         assert captured.out == "hear, hear!\n10 %\r100 % [bold]\n"
         assert captured.err.startswith("✓ greet succeeded 1/1 done")
 
+    def test_where_there_is_nothing_but_ascii(self) -> None:
+        @task
+        def flops() -> None:
+            raise ValueError("Übel… ✓")
+
+        @flow
+        def greet() -> Any:
+            return [shout("one"), flops()]
+
+        raw = io.BytesIO()
+        file = io.TextIOWrapper(raw, encoding="ascii", errors="strict")
+        TerminalDisplay(Console(file=file, width=80), live=False).on_events(events_of(greet))
+        file.flush()
+        lines = [line.rstrip() for line in raw.getvalue().decode("ascii").splitlines()]
+        assert lines[0].startswith("x greet failed 1/2 done - 1 failed - ")
+        assert lines[1].startswith(" + shout ----")
+        assert lines[2].startswith(" x flops ----")
+        assert lines[3] == "  x flops#1: ValueError: ?bel~ +"
+
+    @pytest.mark.parametrize("width", [20, 30, 200])
+    def test_in_any_width(self, width: int) -> None:
+        file = io.StringIO()
+        TerminalDisplay(Console(file=file, width=width), live=False).on_events(video_events())
+        lines = file.getvalue().splitlines()
+        assert max(map(len, lines)) <= width
+        assert "\x1b" not in file.getvalue()
+        assert lines[0].startswith("✓ ")
+
     def test_a_dumb_terminal_is_no_screen(self) -> None:
         console = Console(file=Screen(), force_terminal=True, _environ={"TERM": "dumb"})
         assert not TerminalDisplay(console, live=True).shows_output

@@ -165,7 +165,9 @@ class Travel:
         return made
 
     def _nodes(self, ids: Collection[str]) -> list[str]:
-        return list(dict.fromkeys(self.graph.node_of[self.index[id]] for id in ids))[:NODES_MARKED]
+        # What a cell made before it was run again has left the graph.
+        found = filter(None, (self.graph.node_of.get(self.index[id]) for id in ids))
+        return list(dict.fromkeys(found))[:NODES_MARKED]
 
     def _listings_of(self, step: Page) -> list[int]:
         """The listings that a step shows: the one where the code stopped, else the first where it made a call."""

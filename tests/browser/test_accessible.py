@@ -104,7 +104,9 @@ def test_axe_finds_nothing_wrong(shown: Any, page: Any, theme: Any, axe: str, sc
             settle(page)
             view.scroll_into_view_if_needed()
             page.screenshot(path=screenshots / f"axe_{name}_{selector[11:15]}_{tab}.png".lower())
-            found = judge(page, axe, selector) + judge_contrasts(page, sheet, axe, selector)
+            found = judge_contrasts(page, sheet, axe, selector)
+            if name == "Light":  # a theme changes nothing but colours
+                found += judge(page, axe, selector)
             wrong[f"{selector} {tab}"] = found
     sheet.close()
     assert {where: found for where, found in wrong.items() if found} == {}

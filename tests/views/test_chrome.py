@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from view_streams import Stream, nested, troubled, video
+import pytest
+from view_streams import Stream, nested, records, troubled, video
 
+from interactive_flow.model.record import RunRecord
 from interactive_flow.views.chrome import WORKERS, WORKFLOWS, chrome_trace
 
 
@@ -68,3 +70,42 @@ def test_about_the_run() -> None:
     trace = json.loads(chrome_trace(video().record()))
     assert trace["otherData"]["run"] == "r-2f9c"
     assert json.loads(chrome_trace(Stream().record()))["traceEvents"]
+
+
+NEEDED = {
+    "X": {"name": str, "ts": float, "dur": float, "pid": int, "tid": int},
+    "M": {"name": str, "args": dict, "pid": int},
+    "C": {"name": str, "ts": float, "args": dict, "pid": int},
+    "s": {"name": str, "ts": float, "id": int, "pid": int, "tid": int, "cat": str},
+    "f": {"name": str, "ts": float, "id": int, "pid": int, "tid": int, "cat": str, "bp": str},
+}
+"""What the trace event format asks of each kind of event that we write, and as what."""
+
+
+def not_json(constant: str) -> None:
+    raise AssertionError(f"{constant} is no JSON")
+
+
+@pytest.mark.parametrize(("name", "record"), list(records()), ids=[name for name, _ in records()])
+def test_every_event_is_as_the_format_asks(name: str, record: RunRecord) -> None:
+    trace = json.loads(chrome_trace(record), parse_constant=not_json)
+    assert trace["displayTimeUnit"] in ("ms", "ns")
+    for event in trace["traceEvents"]:
+        for key, kind in NEEDED[event["ph"]].items():
+            value = event[key]
+            assert isinstance(value, int | float if kind is float else kind), (key, event)
+            assert not isinstance(value, int | float) or value >= 0, (key, event)
+        if event["ph"] == "C":
+            assert all(isinstance(value, int | float) for value in event["args"].values())
+
+
+def test_names_of_any_kind_are_only_names() -> None:
+    s = Stream(name='</script>"\u202e\x00\ud800')
+    call = s.call('"}],"traceEvents":[{"' + "x" * 500)
+    s.start(call, "worker-1")
+    s.succeed(call, 1)
+    s.finish(value=1)
+    text = chrome_trace(s.record())
+    text.encode("utf-8")
+    found = [e for e in json.loads(text)["traceEvents"] if e["ph"] == "X" and e["pid"] == WORKERS]
+    assert len(found) == 1
