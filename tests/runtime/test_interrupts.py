@@ -313,11 +313,11 @@ def code():
     return total
 
 assert code.run() == sum(range(30)) + 90
+signal.signal(signal.SIGALRM, lambda *a: signal.raise_signal(signal.SIGINT))
 for turn in range(60):
-    signal.setitimer(signal.ITIMER_REAL, 0.0004 * (1 + turn % 13))
-    signal.signal(signal.SIGALRM, lambda *a: signal.raise_signal(signal.SIGINT))
     try:
         try:
+            signal.setitimer(signal.ITIMER_REAL, 0.0004 * (1 + turn % 13))
             assert code.run() == sum(range(30)) + 90
             outcomes.append("value")
         finally:
