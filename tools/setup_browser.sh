@@ -40,6 +40,7 @@ fi
 
 missing=""
 command -v dot >/dev/null 2>&1 || missing="graphviz fonts-dejavu-core"
+command -v npm >/dev/null 2>&1 || missing="$missing npm" # brings axe-core, see tests/browser/conftest.py
 find_browser >/dev/null || missing="$missing chromium fonts-dejavu-core"
 # shellcheck disable=SC2086  # a list of words
 [ -z "$missing" ] || install $missing

@@ -1,18 +1,19 @@
 """A real JupyterLab in a real browser: the server, the page, and the few moves that tests make with them.
 
 One server and one page serve the whole session, since opening JupyterLab takes longer than most tests; every test gets
-a notebook and a kernel of its own, and both are closed after it.  Everything that JupyterLab writes (settings,
-workspaces, kernel files, history) goes to a temporary directory, so a developer's own JupyterLab is left alone.
+a notebook and a kernel of its own, and both are closed after it.
 
-JupyterLab is driven through its command registry (``--LabApp.expose_app_in_browser``), which says when a command has
-ended; clicking through menus would test JupyterLab rather than us.
+==============  ===============================================================================
+``servers.py``  the servers that pages come from: JupyterLab, Notebook 7, Voilà
+``pages.py``    notebooks in pages, and how they are driven
+``looks.py``    the workflow that most tests show, and how they look at what is shown of it
+==============  ===============================================================================
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from pages import PAGE_TIMEOUT, Notebook, load
 from servers import Lab
 
 try:
@@ -40,7 +42,6 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PAGE_TIMEOUT = 30_000
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,77 +59,6 @@ def find_chromium() -> str | None:
         return named
     names = ("chromium", "chromium-browser", "google-chrome")
     return next((found for name in names if (found := shutil.which(name))), None)
-
-
-class Notebook:
-    """A notebook open in the page."""
-
-    def __init__(self, page: Any, lab: Lab, path: str) -> None:
-        self.page = page
-        self.lab = lab
-        self.path = path
-
-    def open(self, *, wait_for_kernel: bool = True) -> None:
-        """Opens the notebook on the page, and waits until its kernel is connected and idle."""
-        self.page.evaluate(
-            "(path) => jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'}).then(() => null)",
-            self.path,
-        )
-        if wait_for_kernel:
-            self.wait_for_kernel()
-
-    def wait_for_kernel(self) -> None:
-        """The indicator says idle before there is a kernel, so the connection itself is asked."""
-        self.page.wait_for_function(
-            """() => {
-                const kernel = jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel;
-                return kernel && kernel.connectionStatus === "connected" && kernel.status === "idle";
-            }"""
-        )
-
-    def run_all(self) -> None:
-        """Begins to run all cells and returns at once, so that the test can look while they run."""
-        self.page.evaluate(
-            """() => {
-                window.iflowDone = false;
-                jupyterapp.commands.execute("notebook:run-all-cells").finally(() => { window.iflowDone = true; });
-            }"""
-        )
-
-    def wait_until_run(self) -> None:
-        """Waits until what `run_all` began has come to its end."""
-        self.page.wait_for_function("() => window.iflowDone === true")
-        self.wait_for_kernel()
-
-    def execute(self, expression: str) -> str:
-        """Lets the kernel evaluate an expression, outside of all cells; what it is, as text."""
-        return str(
-            self.page.evaluate(
-                """async (expression) => {
-                    const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
-                    const request = { code: "", user_expressions: { it: expression } };
-                    const reply = await kernel.requestExecute(request).done;
-                    return reply.content.user_expressions.it.data["text/plain"];
-                }""",
-                expression,
-            )
-        )
-
-    def interrupt(self) -> None:
-        """Presses the stop button."""
-        self.page.evaluate("() => jupyterapp.commands.execute('notebook:interrupt-kernel').then(() => null)")
-
-    def save(self) -> None:
-        """Saves the notebook."""
-        self.page.evaluate("() => jupyterapp.commands.execute('docmanager:save').then(() => null)")
-
-    def output(self, cell: int) -> Any:
-        """A locator of what is shown under code cell number `cell`, counted from 0."""
-        return self.page.locator(".jp-CodeCell").nth(cell).locator(".jp-OutputArea")
-
-    def text(self, cell: int) -> str:
-        """The text shown under a cell."""
-        return str(self.output(cell).first.inner_text())
 
 
 @pytest.fixture(scope="session")
@@ -186,23 +116,6 @@ def axe(chromium: str, request: pytest.FixtureRequest) -> str:
                 pytest.fail(message)
             pytest.skip(message)
     return script.read_text(encoding="utf-8")
-
-
-def load(page: Any, lab: Lab) -> None:
-    """Loads JupyterLab anew with nothing open, and closes the side bar, which only takes room."""
-    page.goto(f"{lab.url}lab/workspaces/{secrets.token_hex(4)}?token={lab.token}&reset")
-    wait_for_lab(page)
-    page.evaluate(
-        """async () => {
-            if (jupyterapp.shell.leftCollapsed === false) jupyterapp.shell.collapseLeft();
-        }"""
-    )
-
-
-def wait_for_lab(page: Any) -> None:
-    """Waits until JupyterLab has come up and put back what was open."""
-    page.wait_for_function("() => window.jupyterapp?.restored !== undefined")
-    page.evaluate("() => jupyterapp.restored.then(() => null)")
 
 
 @pytest.fixture

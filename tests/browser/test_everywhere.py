@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import PAGE_TIMEOUT, Notebook, wait_for_lab
 from looks import ENDLESS, LIVE, RUN, TASKS, TWIN, WORKFLOW, assert_finished, assert_live, seen, states, watch
+from pages import PAGE_TIMEOUT, Notebook, wait_for_lab
 from servers import Classic, Voila
 
 CANCELLED = ["⊘", "cancelled"]

@@ -11,9 +11,9 @@ from typing import Any
 
 import nbformat
 import pytest
-from conftest import PAGE_TIMEOUT
 from looks import RUN, TASKS, WORKFLOW, assert_graph_bars_and_timeline_are_seen
 from nbclient import NotebookClient
+from pages import PAGE_TIMEOUT
 
 HOSTILE = """\
 @task(name='</script><img src=x onerror="document.title=1">')
