@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from datetime import timedelta
 from typing import Any, TypeAlias
 
@@ -14,12 +15,59 @@ from interactive_flow.engine.past import Past
 from interactive_flow.runtime.run import Run
 from interactive_flow.runtime.stored import StoredRun
 from interactive_flow.store import Freed, RunSummary, Store
+from interactive_flow.views.markup import element, escape, grouped, seconds, size_text
 
 Place: TypeAlias = "str | os.PathLike[str] | Store"
 """What says which store is meant: its directory, or the `Store` itself."""
 
+_HEADS = ("run", "status", "started", "took", "calls", "size", "workflow")
+_NUMBERS = frozenset({"took", "calls", "size"})
 
-def runs(store: Place | None = None) -> list[RunSummary]:
+
+class RunList(list[RunSummary]):
+    """Stored runs; a list that shows itself as a table."""
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """What there is to show of each: id, status, start in local time, duration, calls, size, name."""
+        return [
+            (
+                run.id,
+                run.status,
+                time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started)),
+                seconds(run.duration),
+                grouped(run.calls),
+                size_text(run.size),
+                run.name,
+            )
+            for run in self
+        ]
+
+    def __repr__(self) -> str:
+        if not self:
+            return "no runs"
+        rows = [_HEADS, *self.rows()]
+        columns = [
+            [cell.rjust(width) if head in _NUMBERS else cell.ljust(width) for cell in column]
+            for head, column in zip(_HEADS, zip(*rows, strict=True), strict=True)
+            if (width := max(map(len, column)))
+        ]
+        return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))
+
+    def _repr_html_(self) -> str:
+        return element("table", _html_row("th", _HEADS) + "".join(_html_row("td", row) for row in self.rows()))
+
+
+def _html_row(tag: str, cells: tuple[str, ...]) -> str:
+    sides = ("right" if head in _NUMBERS else "left" for head in _HEADS)
+    return element(
+        "tr",
+        "".join(
+            element(tag, escape(cell), style=f"text-align: {side}") for cell, side in zip(cells, sides, strict=True)
+        ),
+    )
+
+
+def runs(store: Place | None = None) -> RunList:
     """The runs that a store keeps, oldest first, with what each takes on the disk.
 
     Args:
@@ -32,7 +80,7 @@ def runs(store: Place | None = None) -> list[RunSummary]:
     Example:
         >>> [run.id for run in iflow.runs("runs") if run.status == "interrupted"]
     """
-    return store_of(store, "runs()").runs()
+    return RunList(store_of(store, "runs()").runs())
 
 
 def open_run(id: str, store: Place | None = None) -> Run:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from interactive_flow.notebook.screens import publish
 from interactive_flow.runtime.run import Run, last_run
 from interactive_flow.store.errors import StoreError
 from interactive_flow.views.html import draw, graph_html, style_html
-from interactive_flow.views.markup import element, seconds
+from interactive_flow.views.markup import element
 from interactive_flow.views.mermaid import mermaid
 from interactive_flow.views.timeline import timeline_svg
 
@@ -157,12 +156,7 @@ def runs(cells: FlowCells, path: str | None = None) -> str:
         found = stored_runs(Path(kept).expanduser() if isinstance(kept, str) else kept)
     except (StoreError, OSError) as error:
         raise UsageError(f"%flow runs: {error}") from None
-    lines = [
-        f"{run.id}  {run.status:11}  {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(run.started))}  "
-        f"{seconds(run.duration):>8}  {run.name}"
-        for run in found
-    ]
-    return "\n".join(lines) or f"No runs are kept in {kept}."
+    return repr(found) if found else f"No runs are kept in {kept}."
 
 
 STEERED: dict[str, Callable[..., str]] = {

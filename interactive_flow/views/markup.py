@@ -79,7 +79,7 @@ def seconds(value: float) -> str:
 
     Example:
         >>> seconds(0.00042), seconds(0.0513), seconds(1.016), seconds(75), seconds(4000)
-        ('0.42 ms', '51 ms', '1.02 s', '1 min 15 s', '1 h 07 min')
+        ('0.42 ms', '51 ms', '1.02 s', '1 min 15 s', '1 h 06 min')
     """
     value = max(value, 0.0) if math.isfinite(value) else 0.0
     if value < 0.01:
@@ -97,6 +97,21 @@ def seconds(value: float) -> str:
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """A number with its noun: ``1 call``, ``12 calls``, ``10 000 calls`` (with narrow blanks)."""
     return f"{grouped(number)} {noun if number == 1 else plural or noun + 's'}"
+
+
+def size_text(size: int) -> str:
+    """A number of bytes for people.
+
+    Example:
+        >>> size_text(900), size_text(122739), size_text(3_500_000_000)
+        ('900 B', '123 kB', '3.5 GB')
+    """
+    value = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.5:
+            return f"{value:.0f} {unit}" if value >= 99.5 or unit == "B" else f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} TB"
 
 
 def grouped(number: int) -> str:

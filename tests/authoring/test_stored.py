@@ -60,6 +60,24 @@ def test_a_run_is_stored_by_the_time_it_is_over(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o700
 
 
+def test_runs_show_themselves_as_a_table(path: Path) -> None:
+    @flow(name="<b>bold</b>")
+    def bold() -> Any:
+        return [double(n) for n in range(3)]
+
+    assert repr(iflow.runs(path)) == "no runs"
+    bold.options(store=path).run()
+    found = iflow.runs(path)
+    (run,) = found
+    head, line = repr(found).splitlines()
+    assert head.split() == ["run", "status", "started", "took", "calls", "size", "workflow"]
+    assert line.split()[:2] == [run.id, "succeeded"]
+    assert line.split()[-1] == "<b>bold</b>"
+    html = found._repr_html_()
+    assert html.count("<tr>") == 2
+    assert "&lt;b&gt;bold&lt;/b&gt;" in html
+
+
 def test_the_store_may_be_the_session_s(path: Path) -> None:
     iflow.configure(store=str(path))
     assert doubled.run(2) == [0, 2]
