@@ -152,7 +152,8 @@ class Picture:
         """True where the run has ended and something in it has not succeeded that somebody wanted."""
         record = self.record
         broken = record.count[CallState.FAILED] + record.count[CallState.TIMED_OUT]
-        return self.over and (broken > 0 or record.status is not RunStatus.SUCCEEDED)
+        wanted = self.over and (broken > 0 or record.status is not RunStatus.SUCCEEDED)
+        return wanted and not record.session  # in a session the cell is run again, which keeps what has worked
 
     def bundle(self) -> dict[str, str]:
         """The run as it is now, for a reader that cannot be told of changes: HTML without script, and text."""

@@ -165,9 +165,9 @@ class Travel:
         return made
 
     def _nodes(self, ids: Collection[str]) -> list[str]:
-        # What a cell made before it was run again has left the graph.
-        found = filter(None, (self.graph.node_of.get(self.index[id]) for id in ids))
-        return list(dict.fromkeys(found))[:NODES_MARKED]
+        # Without a node are a cell that called nothing, what it made before it was run again, and other cells' calls.
+        found = (self.graph.node_of.get(self.index.get(id, -1)) for id in ids)
+        return list(dict.fromkeys(node for node in found if node is not None))[:NODES_MARKED]
 
     def _listings_of(self, step: Page) -> list[int]:
         """The listings that a step shows: the one where the code stopped, else the first where it made a call."""

@@ -302,6 +302,19 @@ def test_stored_runs_are_listed(cells, tmp_path, capsys):
     assert "%flow store PATH" in capsys.readouterr().err
 
 
+def test_runs_are_kept_where_that_is_asked_for(cells, tmp_path, capsys):
+    import interactive_flow
+
+    try:
+        cells(f"%flow store {tmp_path / 'kept'}")
+        assert "are kept in" in capsys.readouterr().out
+        cells("flow(lambda: double(1), name='twice').run()")
+        cells("%flow runs")
+        assert "twice" in capsys.readouterr().out
+    finally:
+        interactive_flow.configure(store=None)
+
+
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 def test_options_and_commands_are_completed(cells, shell):
     assert "--max-workers" in shell.complete("--m", "%%flow --m", 10)[1]

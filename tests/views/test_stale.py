@@ -175,3 +175,14 @@ def test_other_views_of_a_session(record):
     assert critical_path(record)[0] == pytest.approx(1.5)
     assert json.loads(chrome_trace(record))
     assert "stale" in report_html(record, {})
+
+
+def test_all_views_of_a_part_can_be_drawn():
+    for index, title in ((4, "In [2]"), (7, "In [3]"), (9, "In [4]")):
+        part = SessionRecord(EVENTS, run="p", title=title, cell=index, part=True)
+        assert title in static_panel(part)
+        assert title in report_html(part, {})
+        assert "svg" in timeline_svg(part)
+        assert text_snapshot(part)
+        assert decisions_text(part)
+        assert json.loads(chrome_trace(part))
