@@ -74,6 +74,8 @@ class Notebook:
                 self.space[name] = combine(wait(value) + 1 if used else value, other)
         finally:
             self.session.finish(cell)
+        # What is unfinished would be cancelled with what it needs, and a cell that then waits for it would say so.
+        assert self.session.wait(SOON)
 
 
 @settings(max_examples=60, deadline=None)
