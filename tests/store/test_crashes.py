@@ -45,7 +45,8 @@ with Store(path).begin(run, "wf") as recorder:
         recorder.append(raw[begin : begin + 3])
         if begin % 90 == 0:
             print(recorder.flush(), flush=True)
-print("over", flush=True)
+    print("over", flush=True)
+    sys.stdin.read()  # the run goes on until nobody looks any more
 """
 
 
