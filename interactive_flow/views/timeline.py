@@ -93,6 +93,7 @@ def timeline_svg(
     bottom = 8 + LANE * max(len(lanes), 1)
     own = [barrier for barrier in record.barriers if barrier.workflow == 0]
     parts = [*_grounds(lanes), *_axis(scale, bottom), *_stood(own, clock, scale, 8, bottom - 8)]
+    parts += _returned(record, clock, scale, 4, bottom - 2)  # below the bars, so that it takes no click from them
     for position, lane in enumerate(lanes):
         top = 8 + LANE * position + (LANE - BAR) / 2
         # What failed is drawn last, so that nothing hides it.
@@ -100,7 +101,6 @@ def timeline_svg(
             parts += [*_stood(bar.stood, clock, scale, top, BAR), _drawn(bar, top, scale)]
             parts += _stops(bar.stood, scale, top, BAR)
     parts += _stops(own, scale, 4, bottom - 2)
-    parts += _returned(record, clock, scale, 4, bottom - 2)
     if not any(lane.bars for lane in lanes):
         parts.append(_text(LEFT + 8, 8 + LANE / 2, "nothing has run yet"))
     if left_out:
