@@ -26,7 +26,8 @@ from interactive_flow.notebook.places import remember
 from interactive_flow.notebook.screens import forget, is_kept, keep, load_widget, make_screen, publish
 from interactive_flow.runtime import sites
 from interactive_flow.runtime.observers import Observer, set_display_provider
-from interactive_flow.runtime.run import Run, set_mimebundle
+from interactive_flow.runtime.run import Run
+from interactive_flow.runtime.run_views import set_mimebundle
 from interactive_flow.store.fingerprint import origin
 
 DISPLAYS = ("auto", "html", "none")
