@@ -3,6 +3,8 @@
 Standard output and error are each replaced, while runs are going on, by a stream that looks at who is writing: what a
 task writes goes to its job, everything else to the stream that was there before.  Whether a task's text is passed on
 as well is the run's choice: in a script it should still appear, under a panel that shows it need not appear twice.
+It is passed on by the line, since `print` writes its arguments and the end of the line one by one, and lines of tasks
+that run at once would otherwise be torn.
 
 Handlers of `logging` keep the stream that there was when they were made, as a rule in a notebook's first cell.  So
 they are given the streams of ours for the time being.
@@ -16,12 +18,23 @@ import logging
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from interactive_flow.model.events import OUTPUT_LIMIT
 from interactive_flow.runtime.worker import current_job
+
+if TYPE_CHECKING:
+    from interactive_flow.engine.calls import Job
+
+log = logging.getLogger(__name__)
+
+LINE_LIMIT = 8192
+"""Characters of an unfinished line that are kept back before they are passed on."""
+
+unfinished: dict[tuple[TaskStream, Job], str] = {}
+"""The lines that tasks have begun, by the stream that they are meant for."""
 
 _lock = threading.Lock()
 _users = 0
@@ -51,8 +64,26 @@ class TaskStream:
             if kept:
                 job.output.append((self.name, kept))
         if port.echo:
-            self.original.write(text)
+            self._pass_on(job, text)
         return len(text)
+
+    def _pass_on(self, job: Job, text: str) -> None:
+        """Writes what is whole lines by now, and keeps the rest of it."""
+        lines, newline, rest = (unfinished.pop((self, job), "") + text).rpartition("\n")
+        if len(rest) > LINE_LIMIT:
+            lines, newline, rest = lines + newline + rest, "", ""
+        if rest:
+            unfinished[self, job] = rest
+        if lines or newline:
+            self.original.write(lines + newline)
+
+    def flush(self) -> None:
+        """Writes what is kept of whoever is running here, and flushes the stream below."""
+        here = current_job.get()
+        rest = unfinished.pop((self, here[0]), "") if here is not None else ""
+        if rest:
+            self.original.write(rest)
+        self.original.flush()
 
     def writelines(self, lines: Any) -> None:
         """Writes each of `lines`."""
@@ -64,6 +95,17 @@ class TaskStream:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.original)
+
+
+def end_lines(jobs: Iterable[Job]) -> None:
+    """Passes on the lines that these have begun and not ended; to be called, if any are `unfinished`, at their end."""
+    ended = set(jobs)
+    for key in [key for key in list(unfinished) if key[1] in ended]:
+        rest = unfinished.pop(key, "")
+        try:
+            key[0].original.write(rest)
+        except Exception:  # somebody's stream
+            log.debug("what a task printed could not be passed on", exc_info=True)
 
 
 def _below(stream: Any) -> Any:
@@ -113,6 +155,7 @@ def captured_output() -> Iterator[None]:
         with _lock:
             _users -= 1
             if _users == 0:
+                end_lines([job for _, job in list(unfinished)])  # those that never came to their end
                 # Somebody may have replaced the streams meanwhile; then they are theirs to put back.
                 for name in ("stdout", "stderr"):
                     stream = getattr(sys, name)

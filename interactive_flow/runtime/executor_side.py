@@ -14,6 +14,7 @@ from typing import Any
 
 from interactive_flow.engine.calls import Job
 from interactive_flow.runtime.cache import Lookups
+from interactive_flow.runtime.capture import end_lines, unfinished
 from interactive_flow.runtime.clock import Clock
 from interactive_flow.runtime.code_side import CodeSide
 from interactive_flow.runtime.executors import Executor, InlineExecutor, Report, make_executor
@@ -145,6 +146,8 @@ class ExecutorSide(CodeSide):
     def finished(self, job: Job, outcome: Any, started: float, finished: float, worker: str) -> Job | None:
         """See `Port.finished`."""
         t0 = self.t0
+        if unfinished:
+            end_lines([job])
         if self.lookups.missed:
             self.lookups.pack(job, outcome)
         with self.lock:
@@ -166,6 +169,8 @@ class ExecutorSide(CodeSide):
 
     def finished_many(self, reports: Sequence[Report]) -> None:
         """See `Port.finished_many`."""
+        if unfinished:
+            end_lines([report[0] for report in reports])
         if self.lookups.missed:
             self.lookups.pack_many(reports)
         with self.lock:

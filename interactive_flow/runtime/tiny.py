@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from interactive_flow.engine.calls import Call, Job, TaskCall, WorkflowCall
 from interactive_flow.model.states import CallState, RunStatus
+from interactive_flow.runtime.capture import end_lines, unfinished
 from interactive_flow.runtime.executors import Report
 from interactive_flow.runtime.worker import run_here
 
@@ -129,6 +130,8 @@ class TinyCalls:
                 started = self._since = finished
                 self.current = job
                 outcome = context.copy().run(run_here, job, runner)
+                if unfinished:
+                    end_lines([job])
                 finished = now()
                 reports.append((job, outcome, started, finished, "runner"))
         finally:

@@ -55,6 +55,69 @@ def test_standard_error_too_and_in_order(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr() == ("out 1\nout 2\nno newline", "err 1\nerr 2\n")
 
 
+class Pieces(io.StringIO):
+    """A stream that notes what is written to it at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.pieces.append(text)
+        return len(text)
+
+
+@pytest.mark.parametrize("executor", ["threads", "inline", "async", "processes"])
+def test_lines_are_passed_on_whole(executor: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Pieces()
+    monkeypatch.setattr(sys, "stdout", stream)
+
+    @task
+    def words(n: int) -> None:
+        print(n, "and", n)
+        print("rest", n, end="")
+
+    flow(lambda: wait([words(n) for n in range(30)])).options(executor=executor, display="none").run()
+    expected = [f"{n} and {n}\n" for n in range(30)] + [f"rest {n}" for n in range(30)]
+    assert sorted(stream.pieces) == sorted(expected)
+
+
+def test_a_line_that_a_task_leaves_open_comes_before_what_the_next_one_prints(capsys: pytest.CaptureFixture[str]):
+    @task
+    def begins(before: object, n: int) -> int:
+        print("loading", n, end="... ")
+        return n
+
+    @task
+    def ends(before: object) -> None:
+        print("done")
+
+    def chain() -> object:
+        last = None
+        for n in range(100):  # the later ones have proved short
+            last = ends(begins(last, n))
+        return last
+
+    flow(chain).run()
+    assert capsys.readouterr().out == "".join(f"loading {n}... done\n" for n in range(100))
+
+
+def test_flushing_passes_on_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Pieces()
+    monkeypatch.setattr(sys, "stdout", stream)
+
+    @task
+    def asks() -> None:
+        print("how", "much", end="? ", flush=True)
+        assert "".join(stream.pieces) == "how much? "
+        print("x" * 10_000, end="")
+        assert "".join(stream.pieces) == "how much? " + "x" * 10_000, "it is not kept without end"
+        print("y", end="")
+
+    flow(lambda: asks()).run()
+    assert "".join(stream.pieces).endswith("xy")
+
+
 def test_fifty_at_once_each_under_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     together = threading.Barrier(50)
 
