@@ -46,6 +46,9 @@ GRACE = 0.1
 """Seconds that a cell waits for what it called, so that a quick one is over when it ends: executed without a browser, a
 notebook shows what a cell had to show by then."""
 
+CLOSING = 10.0
+"""Seconds that the end of a session is waited for at most."""
+
 _FLOW = re.compile(r"%%flow(\s.*)?$", re.DOTALL)
 
 OPTIONS = {
@@ -177,7 +180,7 @@ class FlowCells:
             self._executors.clear()
         return session
 
-    def end_session(self, timeout: float | None = 10.0) -> None:
+    def end_session(self, timeout: float | None = CLOSING) -> None:
         """Ends the session, cancelling what is unfinished; the next cell begins a new one."""
         session, self._session = self._session, None
         if session is not None:
@@ -252,7 +255,8 @@ class FlowCells:
         except (InteractiveFlowError, KeyboardInterrupt) as raised:
             self._fail(result, raised)
         if session.failure is not None:
-            self._fail(result, session.failure)  # the next cell begins a session anew
+            self._fail(result, session.failure)
+            session.end(CLOSING)  # the next cell begins a session anew
 
     def settle(self, timeout: float) -> None:
         """Waits until the panels show how it ended, where it has."""

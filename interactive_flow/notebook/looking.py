@@ -49,6 +49,9 @@ def quiet_looks(shell: InteractiveShell) -> Any:
     with ExitStack() as put_back:
         _put(put_back, formatter, "format", only_looking(formatter.format))  # type: ignore[union-attr]
         _put(put_back, shell, "showtraceback", only_looking(shell.showtraceback))
+        # IPython 9 also writes tracebacks for its history, without showing them.
+        writer = shell.InteractiveTB
+        _put(put_back, writer, "structured_traceback", only_looking(writer.structured_traceback))
         _put(put_back, shell, "run_line_magic", run)
         yield
     if sys.displayhook is quiet:  # IPython has put it back where the code is through

@@ -89,9 +89,10 @@ def test_what_is_displayed_and_inspected_in_a_cell_is_not_waited_for(cells, shel
 def test_a_traceback_with_variables_is_not_waited_for(cells, shell, capsys):
     cells("%xmode Verbose")
     try:
-        result = cells("%%flow\ndef f(x):\n    1 / 0\nf(held(1))")
+        result = cells("%%flow\nkept = held(1)\ndef f(x):\n    1 / 0\nf(kept)")
         assert isinstance(result.error_in_exec, ZeroDivisionError)
         assert "held#1" in capsys.readouterr().out
+        assert not call_of(value(shell, "kept")).done
     finally:
         cells("%xmode Context")
 
