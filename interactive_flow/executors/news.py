@@ -117,6 +117,8 @@ class News:
         before = current_job.set((job, self._port))
         try:
             getattr(sys, stream).write(text)
+            if not text.endswith("\n"):
+                getattr(sys, stream).flush()  # it comes by the line, unless the task wants it to be seen at once
         except Exception:  # somebody's stream
             log.debug("what a task printed could not be passed on", exc_info=True)
         finally:

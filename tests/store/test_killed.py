@@ -1,16 +1,21 @@
-"""A process is killed at two hundred random moments; what it had begun is continued each time, and ends well."""
+"""A process is killed at random moments; what it had begun is continued each time, and ends well."""
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from interactive_flow.store import Store
+
 PROGRAM = Path(__file__).with_name("killed.py")
+PROGRAM_OF_PROCESSES = Path(__file__).with_name("killed_workers.py")
 KILLS = 200
 
 
@@ -26,3 +31,53 @@ def test_killed_at_any_moment_a_run_goes_on_to_the_same_result(tmp_path: Path) -
     assert told["killed"] >= KILLS
     assert told["resumed"] >= KILLS // 5  # had something to go on from; the others died before anything was stored
     assert told["most"] > 1  # runs that were continued were killed too
+
+
+def lines_of(path: Path) -> list[list[str]]:
+    return [line.split() for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def is_alive(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{process}/stat")
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(os.name != "posix", reason="it kills")
+def test_with_tasks_in_processes_too_and_the_workers_go_with_it(tmp_path: Path) -> None:
+    executed, path = tmp_path / "executed", tmp_path / "store"
+    lots = random.Random(20261122)
+    known: set[tuple[str, ...]] = set()
+    output, kills = "", 0
+    while not output:
+        begin = len(lines_of(executed))
+        command = [sys.executable, PROGRAM_OF_PROCESSES, path, executed]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+            wanted = begin + lots.randint(1, 10)  # so that there is something left to do after the last kill
+            while kills < 5 and program.poll() is None and len(lines_of(executed)) < wanted:
+                time.sleep(0.001)
+            if kills < 5:
+                program.kill()
+                kills += 1
+            output, errors = program.communicate(timeout=60)
+            assert "Traceback" not in errors
+            assert ("is continued" in errors) == bool(known) or not output  # killed before it could say so
+        deadline = time.monotonic() + 20
+        while any(is_alive(line[0]) for line in lines_of(executed)[begin:]):
+            assert time.monotonic() < deadline, "a worker is left"
+            time.sleep(0.01)
+        again = known & {tuple(line[1:]) for line in lines_of(executed)[begin:]}
+        assert not again, f"recorded, and executed again: {again}"
+        store = Store(path)
+        (run,) = store.runs()
+        for id, outcome in store.outcomes(run.id).items():
+            if id.startswith("step#") and not outcome.cancelled:
+                n, k = divmod(int(id.partition("#")[2]) - 1, 6)
+                known.add(("step", str(n), str(k)))
+    assert output.strip() == str(sum(n + k for n in range(10) for k in range(6)))
+    assert kills == 5
+    assert len(known) == 60
