@@ -9,7 +9,7 @@ from typing import Any
 
 from interactive_flow import flow, parallel_reduce, task, wait
 
-ROUNDS, WIDTH = 10, 6
+ROUNDS, WIDTH = 40, 6
 
 
 def note(*what: object) -> None:
@@ -22,7 +22,7 @@ def note(*what: object) -> None:
 @task
 def step(n: int, k: int) -> int:
     note("step", n, k)
-    time.sleep(0.002 * (k % 3))
+    time.sleep(0.01 * (k % 3))
     return n + k
 
 
