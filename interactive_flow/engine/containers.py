@@ -40,17 +40,20 @@ def gather(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ..
     Example:
         ``gather(([p, 1],), {})`` gives ``(([p, 1],), {}, (call_of(p),))``.
     """
-    found: dict[Call, None] = {}
     if not kwargs:  # by far the most calls have neither keywords nor containers
+        calls: dict[Call, None] | None = None
         for value in args:
             kind = type(value)
-            if kind is Placeholder:
-                found[call_of(value)] = None
-            elif kind not in _OPAQUE:
-                found.clear()
+            if kind in _OPAQUE:
+                continue
+            if kind is not Placeholder:
                 break
+            if calls is None:
+                calls = {}
+            calls[call_of(value)] = None
         else:
-            return args, kwargs, tuple(found)
+            return args, kwargs, tuple(calls) if calls is not None else ()
+    found: dict[Call, None] = {}
 
     def keep(placeholder: Placeholder) -> Placeholder:
         found[call_of(placeholder)] = None
