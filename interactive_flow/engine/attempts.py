@@ -13,7 +13,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from interactive_flow.engine.calls import Barrier, Call, Job, StreamCall, TaskCall
+from interactive_flow.engine.calls import Barrier, Call, Job, StreamCall, TaskCall, WorkflowCall
 from interactive_flow.engine.containers import fill_arguments
 from interactive_flow.engine.graph import _NO_KWARGS, FAILED, READY, RUNNING, SUCCEEDED, Driver, Graph
 from interactive_flow.engine.lanes import Lanes
@@ -32,6 +32,9 @@ from interactive_flow.model.events import (
     CallYielded,
 )
 from interactive_flow.model.log import code_of
+
+_ONLY_COUNT = frozenset([Barrier, TaskCall, StreamCall, WorkflowCall])
+"""Who need not be told of every single result that they wait for, as long as there are more."""
 
 _STARTED, _SUCCEEDED = code_of(CallStarted), code_of(CallSucceeded)
 
@@ -308,9 +311,9 @@ class Attempts(Graph):
             dependents = call.dependents
             if not dependents:
                 continue
-            if len(dependents) == 1 and type(dependents[0]) is Barrier:
+            if len(dependents) == 1 and type(dependents[0]) in _ONLY_COUNT and dependents[0].missing > 1:
                 call.dependents = None
-                dependents[0].arrived(call)
+                dependents[0].missing -= 1
             else:
                 self._tell_dependents(call)
         return taken

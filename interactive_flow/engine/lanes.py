@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from operator import attrgetter
 from typing import Any
 
 from interactive_flow.engine.calls import TaskCall
@@ -25,11 +26,12 @@ _FEW = 64
 class Lane:
     """What waits for the workers of one executor: a queue by rank and call order.
 
-    Most calls come in the order in which they go.  They are kept in a row, so that only the others take a heap.
+    Most calls have no rank and come in the order in which they go.  They are kept in a row, so that only the others
+    take a heap.
 
     Attributes:
         executor: as the task was given it; None for the run's own.
-        row, others: those that came in the order in which they go, and a heap of those that did not.
+        row, others: calls without a rank that came in call order, and a heap of the others.
         sated: set by whoever drives the engine while all its workers have enough to do.
     """
 
@@ -38,7 +40,7 @@ class Lane:
     def __init__(self, executor: Any = None) -> None:
         self.executor = executor
         self.sated = False
-        self.row: deque[tuple[float, int, TaskCall]] = deque()
+        self.row: deque[TaskCall] = deque()
         self.others: list[tuple[float, int, TaskCall]] = []
 
     def __len__(self) -> int:
@@ -46,23 +48,25 @@ class Lane:
 
     def push(self, rank: float, call: TaskCall) -> None:
         """Puts in a call; the higher its rank the sooner it comes out."""
-        entry, row = (-rank, call.index, call), self.row
-        if not row or entry > row[-1]:
-            row.append(entry)
+        row = self.row
+        if not rank and (not row or call.index > row[-1].index):
+            row.append(call)
         else:
-            heapq.heappush(self.others, entry)
+            heapq.heappush(self.others, (-rank, call.index, call))
 
     def pop(self) -> TaskCall:
         """Takes out the first one; there must be one."""
         row, others = self.row, self.others
-        if not others or (row and row[0] < others[0]):
-            return row.popleft()[2]
+        if not others or (row and (0.0, row[0].index) < others[0]):
+            return row.popleft()
         return heapq.heappop(others)[2]
 
     def reorder(self) -> None:
         """Ranks have changed."""
-        self.row = deque(sorted((-call.rank, call.index, call) for _, _, call in (*self.row, *self.others)))
-        self.others = []
+        calls = [*self.row, *(call for _, _, call in self.others)]
+        self.row, self.others = deque(), []
+        for call in sorted(calls, key=attrgetter("index")):
+            self.push(call.rank, call)
 
 
 class Lanes:
@@ -112,7 +116,7 @@ class Lanes:
             return taken
         row, others = lane.row, lane.others
         while len(taken) < most and (row or others):
-            call = lane.pop() if others else row.popleft()[2]
+            call = lane.pop() if others else row.popleft()
             # Others were cancelled, or timed out, meanwhile.
             if call.state is _READY and (call.spec.limit is None or self._is_admitted(call)):
                 taken.append(call)

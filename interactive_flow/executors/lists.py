@@ -11,7 +11,7 @@ from typing import Any
 
 from interactive_flow.engine.calls import Job
 from interactive_flow.engine.spec import TaskSpec
-from interactive_flow.executors.pickling import argument_error, best_dumps, dump_function
+from interactive_flow.executors.pickling import ATOMS, argument_error, best_dumps, dump_function
 from interactive_flow.executors.workers import MOST_AHEAD, Worker
 
 LIST_SECONDS = 5e-3
@@ -32,7 +32,6 @@ LONGEST_PAUSE = 1e-3
 BYTES_PER_SECOND = 5e8
 """What a pipe carries."""
 
-_ATOMS = frozenset([int, float, bool, type(None)])
 _SHORT = 256
 """Characters of a text that is small."""
 
@@ -105,8 +104,13 @@ class Packer:
         key = self._keys.get(call.spec)
         if key is None:
             key = self._add(call.spec)
-        if not kwargs and said is None and _are_atoms(args):
-            return key, args
+        if not kwargs and said is None:
+            for value in args:
+                kind = type(value)
+                if kind not in ATOMS and (kind is not str or len(value) > _SHORT):
+                    break
+            else:
+                return key, args
         try:
             return key, self._dumps((args, kwargs, said))
         except Exception as error:
@@ -117,11 +121,3 @@ class Packer:
         self.functions[key] = pickle.dumps((spec.name, dump_function(spec.name, spec.fn)))
         self._keys[spec] = key
         return key
-
-
-def _are_atoms(args: tuple[Any, ...]) -> bool:
-    for value in args:
-        kind = type(value)
-        if kind not in _ATOMS and (kind is not str or len(value) > _SHORT):
-            return False
-    return True

@@ -29,6 +29,9 @@ from typing import Any
 from interactive_flow.engine.placeholder import Placeholder, call_of
 from interactive_flow.executors.errors import RemoteError, RemoteTraceback
 
+ATOMS = frozenset([int, float, bool, type(None)])
+"""The types of values that cannot change and are always small."""
+
 _PROTOCOL = 5
 _plain_dumps = pickle.dumps
 HOW = "pip install 'interactive_flow[processes]'"
@@ -153,7 +156,7 @@ def dump_result(task: str, what: str, value: Any) -> bytes:
         PicklingError: it cannot be pickled.
     """
     try:
-        return dumps(value)
+        return _plain_dumps(value, _PROTOCOL) if type(value) in ATOMS else dumps(value)
     except Exception as error:
         kind = type(value).__qualname__
         raise PicklingError(

@@ -59,6 +59,7 @@ class Service:
         self._most = executor.workers
         self._inbox: deque[Job | None] = deque()
         self._asleep = False
+        self._heard_at = 0.0
         self._over = False
         self._wake, self._waker = os.pipe()
         self._closing = threading.Lock()
@@ -105,14 +106,13 @@ class Service:
         self._selector.register(self._wake, selectors.EVENT_READ, lambda: os.read(self._wake, _CHUNK))
         try:
             while self._take_inbox():
-                self._hand_out()
+                self._hand_out()  # first, so that workers need not wait while others are told what they have done
                 self._news.pass_on()
                 for worker in self._workers:
                     if worker.at_work:
                         self._news.begun(worker)
                 self._listen()
                 self._take_back_from_the_slow()
-                self._news.pass_on()
                 self._adjust()
         except Exception as error:  # a bug here must end the run, not leave it waiting
             log.exception("the executor for processes has failed")
@@ -147,9 +147,10 @@ class Service:
             timeout = 0.0
         events = self._selector.select(timeout)
         self._asleep = False
-        pause = pause_for(self._workers, self._news.mean)
-        if pause:
+        pause = pause_for(self._workers, self._news.mean) - (time.monotonic() - self._heard_at)
+        if pause > 0:
             time.sleep(pause)
+        self._heard_at = time.monotonic()
         for key, _ in events:
             key.data()
 
@@ -183,7 +184,7 @@ class Service:
         items: list[tuple[int, Any]] = []
         most = min(MOST_AHEAD - len(worker.calls), max(len(ready) // len(self._workers), 1))
         wanted = left = seconds_for(worker)
-        before, expected = None, 0.0
+        before, expected, pack = None, 0.0, self._packer.pack
         while ready and len(jobs) < most:
             job = ready[0]
             if not job.abandoned:
@@ -192,7 +193,11 @@ class Service:
                     before, expected = spec, expected_seconds(spec)
                 if expected > left and (jobs or worker.calls):
                     break
-                item = self._packed(job, worker)
+                item = None
+                try:
+                    item = pack(job)
+                except Exception as error:
+                    self._news.failed(job, error, worker.name)
                 if item is not None:
                     jobs.append(job)
                     items.append(item)
@@ -212,14 +217,6 @@ class Service:
     def _flush(self, worker: Worker) -> None:
         if worker.flush():
             self._selector.unregister(worker.orders)
-
-    def _packed(self, job: Job, worker: Worker) -> tuple[int, Any] | None:
-        """See `Packer.pack`; None also where the call cannot be sent."""
-        try:
-            return self._packer.pack(job)
-        except Exception as error:
-            self._news.failed(job, error, worker.name)
-            return None
 
     def _take_back_from_the_slow(self) -> None:
         late = time.monotonic() - PATIENCE

@@ -146,6 +146,7 @@ class Runner(ExecutorSide):
             self.lookups.find_run(root)
         for lane in self._lanes.values():
             lane.executor.open(self)
+        self.alert = not self._tiny.watched
         while True:
             self.turns += 1
             if self.interrupted:

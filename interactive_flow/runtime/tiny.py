@@ -53,7 +53,7 @@ class TinyCalls:
 
     Attributes:
         current: the one that is being run.
-        watched: True once there is a deputy.
+        watched: True once there is a deputy, or where there will be nothing to watch.
     """
 
     def __init__(self, runner: Runner) -> None:
@@ -62,7 +62,7 @@ class TinyCalls:
         self._since = 0.0
         self._over = threading.Event()
         self.current: Job | None = None
-        self.watched = False
+        self.watched = not runner.engine.lanes.runs_tiny
 
     # -- in the runner's thread -----------------------------------------------------------------------------------
 
