@@ -1,14 +1,15 @@
 """Lines of people's code: which of them made a call, and in which notebook cell they stand.
 
-A site is looked up for every call, so sites are made once and kept: the second call from a line costs two lookups.
-They are plain tuples, as the event log keeps them.
+A site is looked up for every call, so sites are made once and kept: the second call from a place costs two lookups.
+They are kept by instruction, since to tell the line of an instruction Python goes through all that stand before it,
+which in the middle of a long function takes longer than the call.  Sites are plain tuples, as the event log keeps them.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from types import FrameType
+from types import CodeType, FrameType
 
 from interactive_flow.model.log import PlainSite
 
@@ -16,7 +17,12 @@ CellLookup = Callable[[str], "int | None"]
 """From a file name as in a code object to the execution count of the notebook cell it stands for."""
 
 _PACKAGE = __name__.partition(".")[0] + "."
-_sites: dict[str, dict[int, PlainSite]] = {}
+_MOST = 4096
+"""Functions whose sites are kept; in a notebook every cell that is run is a new one."""
+
+_sites: dict[int, tuple[CodeType, dict[int, PlainSite]]] = {}
+"""By the identity of a function's code, which is held so that nothing else takes its identity; by instruction."""
+
 _cell_of: CellLookup | None = None
 
 
@@ -30,14 +36,15 @@ def set_cell_lookup(lookup: CellLookup | None) -> None:
 def site_of(frame: FrameType) -> PlainSite:
     """The line that this frame is at."""
     code = frame.f_code
-    lines = _sites.get(code.co_filename)
-    if lines is None:
-        lines = _sites[code.co_filename] = {}
-    line = frame.f_lineno
-    site = lines.get(line)
-    if site is None or site[2] != code.co_name:
+    known = _sites.get(id(code))
+    if known is None:
+        if len(_sites) >= _MOST:
+            _sites.clear()
+        known = _sites[id(code)] = code, {}
+    site = known[1].get(frame.f_lasti)
+    if site is None:
         cell = _cell_of(code.co_filename) if _cell_of is not None else None
-        site = lines[line] = (code.co_filename, line, code.co_name, cell)
+        site = known[1][frame.f_lasti] = (code.co_filename, frame.f_lineno, code.co_name, cell)
     return site
 
 
