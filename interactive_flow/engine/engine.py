@@ -364,9 +364,12 @@ class Engine(Attempts):
     def _restart(self, workflow: WorkflowCall, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """A workflow begins again: the run's own with a fresh history, a sub-workflow as the same call."""
         self.close(workflow)
+        if workflow.state is not RUNNING:
+            return  # somebody needed what it left unfinished, and has failed with it, and so it was given up itself
         if workflow is self.root:
             self.status, self.next_input = RunStatus.SUCCEEDED, (args, kwargs)
             self.root.state, self.root.done = SUCCEEDED, True
+            self.runnable.clear()
             return
         workflow.returned = workflow.restarts = workflow.depends = False
         workflow.args, workflow.kwargs = args, kwargs
